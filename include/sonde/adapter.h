@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The contract between the core and a runtime. A runtime fills one struct of callbacks; the
+ * core checks it once, at sonde_agent_start, and calls it only as each callback says. A
+ * missing `must` refuses the start; a missing `may` switches that capability off. Later
+ * versions append members; `size` says how far a given struct goes.
+ *
+ * Only C memory and integers cross. A `code` is an opaque number by which the runtime knows a
+ * piece of code (a code object, an instruction sequence); a `position` is the runtime's own
+ * number of a spot in it. No callback may unwind (raise, longjmp) through the core, run the
+ * application's code, or call back into the core except where said.
+ *
+ * The other direction, what a runtime tells the core, is sonde/hit.h (a place was executed)
+ * and sonde/agent.h (code appeared or vanished, fork, shutdown, safe point, fault).
+ *
+ * runtimes/README.md tells the contract as a story; runtimes/fake is the smallest example. */
+#ifndef SONDE_ADAPTER_H
+#define SONDE_ADAPTER_H
+
+#include <sonde/err.h>
+#include <sonde/hit.h>
+#include <sonde/probe.h>
+
+#define SONDE_ADAPTER_ABI 1
+
+struct sonde_place {
+    uint64_t code;
+    uint64_t position;
+};
+
+/* What find() found; filled with the sonde_finding_* functions below. */
+struct sonde_finding;
+
+struct sonde_adapter {
+    uint32_t size; /* sizeof(struct sonde_adapter) as the runtime was compiled */
+    uint32_t abi;  /* SONDE_ADAPTER_ABI */
+    const char *language;        /* "python", "ruby": lower case, static */
+    const char *runtime_version; /* "3.12.1", static */
+    void *ctx;                   /* first argument of every callback */
+
+    /* Must. Finds every place where `def` has to be armed, among the code that is loaded now, and
+     * reports each with sonde_finding_place. When there is none it says why with
+     * sonde_finding_cause (and _nearest, _candidate). It never arms and never loads code.
+     * Places stay valid until the safe point that asked is over.
+     * Returns SONDE_OK (also for "none, because …") or SONDE_E_* on a failure of its own.
+     * Ctx: safe point (VM lock). */
+    int (*find)(void *ctx, const struct sonde_probe_def *def,
+                struct sonde_finding *finding);
+
+    /* Must. Arms one place for `site`: from the return on, each execution calls the hook with
+     * it. Several sites may be armed at one place, each is told. Returns SONDE_OK, or SONDE_E_*
+     * with err set and nothing armed; SONDE_E_BUSY means that another tool is in the way.
+     * Ctx: safe point (VM lock). */
+    int (*arm)(void *ctx, struct sonde_place place, struct sonde_site *site,
+               struct sonde_err *err);
+
+    /* Must. Undoes arm. From the return on no hook will use `site`, and with its last site
+     * a piece of code runs at base speed. Never fails. Ctx: safe point (VM lock). */
+    void (*disarm)(void *ctx, struct sonde_place place, struct sonde_site *site);
+
+    /* Must. Asks for a call of sonde_agent_safe_point soon (milliseconds), under the VM lock, on a
+     * thread that the runtime chooses; asking twice before it comes is one call. Never waits.
+     * Ctx: any thread, no VM lock needed, core locks may be held. */
+    void (*request_safe_point)(void *ctx);
+
+    /* May. Similar names to offer when a function is not found are reported by find();
+     * symbol listing, value reading for expressions, threads and stacks are appended here by
+     * the features that need them. */
+};
+
+/* One more place. `function` and `file` as the runtime names them; copied. */
+int sonde_finding_place(struct sonde_finding *finding, struct sonde_place place,
+                        struct sonde_str file, struct sonde_str function, uint32_t line);
+
+/* Why there is none, in one line for a person; the last call counts. PENDING causes
+ * (FILE_NOT_LOADED, MODULE_NOT_LOADED) keep the probe waiting; the others make an error,
+ * which is looked at again when matching code appears. */
+void sonde_finding_cause(struct sonde_finding *finding, enum sonde_cause cause,
+                         const char *format, ...) SONDE_PRINTF(3, 4);
+
+/* A line near the wanted one that can take a probe; at most 6 are kept, nearest first as given. */
+void sonde_finding_nearest(struct sonde_finding *finding, uint32_t line);
+
+/* Checks the struct as sonde_agent_start does: SONDE_OK, SONDE_E_UNSUPPORTED (abi, size) or
+ * SONDE_E_INVAL naming the missing member. */
+int sonde_adapter_check(const struct sonde_adapter *adapter, struct sonde_err *err);
+
+#endif
