@@ -16,7 +16,7 @@ CFLAGS_ALL = -std=c17 $(OPT) $(WARN) -fPIC -fvisibility=hidden -fno-strict-alias
         -pthread -MMD -MP $(SANITIZE) $(CFLAGS)
 LDFLAGS_ALL = -pthread $(SANITIZE) $(LDFLAGS)
 
-CORE_LIBS := -lcurl -lz
+CORE_LIBS := -lcurl -lz -lm
 HOST_LIBS := -lmicrohttpd -lsqlite3 -lzstd
 
 # --- core ---------------------------------------------------------------------------------
@@ -40,10 +40,25 @@ include runtimes/python/python.mk
 # --- tests --------------------------------------------------------------------------------
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
 UNIT_BIN := $(UNIT_SRC:tests/unit/%.c=$(BUILD)/tests/unit/%)
+FUZZ_SRC := $(wildcard tests/fuzz/fuzz_*.c)
+FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
+# For each fuzzer, with `make fuzz`.
+SECONDS_EACH ?= 60
+PYTEST := $(BUILD)/venv/tools/bin/python -m pytest -q -p no:cacheprovider
 
-.PHONY: all help core clean format test unit lint
+.PHONY: all help core install clean format lint test unit contract fault cli-test e2e \
+        sanitized asan tsan valgrind fuzz fuzz-build fuzz-replay bench
 .DEFAULT_GOAL := all
+
+## make            everything into build/: the binary, and a runtime for every interpreter found
 all: $(BUILD)/sonde python
+
+## make install    PREFIX=/usr/local DESTDIR=
+install: all
+	install -D -m 755 $(BUILD)/sonde $(DESTDIR)$(PREFIX)/bin/sonde
+	rm -rf $(DESTDIR)$(PREFIX)/lib/sonde
+	mkdir -p $(DESTDIR)$(PREFIX)/lib
+	cp -r $(BUILD)/lib/sonde $(DESTDIR)$(PREFIX)/lib/sonde
 
 help:
 	@sed -n 's/^## //p' $(MAKEFILE_LIST)
@@ -62,6 +77,7 @@ $(BUILD)/obj/%.o: %.c
 $(BUILD)/sonde: $(HOST_OBJ) $(LIBSONDE)
 	$(CC) $(LDFLAGS_ALL) -o $@ $(HOST_OBJ) $(LIBSONDE) $(HOST_LIBS) $(CORE_LIBS)
 
+## make unit       unit tests
 # A unit test is one file; what it needs beyond libsonde it says in tests/unit/NAME.mk
 # (for example `$(BUILD)/tests/unit/test_store: EXTRA = $(COLLECTOR_OBJ)`).
 -include $(wildcard tests/unit/*.mk)
@@ -71,6 +87,82 @@ $(BUILD)/tests/unit/%: $(BUILD)/obj/tests/unit/%.o $(LIBSONDE)
 
 unit: $(UNIT_BIN)
 	@set -e; for t in $(UNIT_BIN); do echo "== $$t"; $$t; done
+
+## make contract   one suite over every runtime
+## make fault      the Nth allocation and the Nth call fail, for every N
+-include tests/contract/contract.mk
+-include tests/fault/fault.mk
+
+# Python tools of the tests themselves, apart from any interpreter under test.
+$(BUILD)/venv/tools/ready: tests/requirements.txt
+	rm -rf $(BUILD)/venv/tools
+	$(shell tools/find-pythons --supported | tail -n 1 | cut -d' ' -f2) -m venv $(BUILD)/venv/tools
+	$(BUILD)/venv/tools/bin/pip install -q --disable-pip-version-check -r $<
+	touch $@
+
+## make cli-test   the command line against a scripted collector
+cli-test: $(BUILD)/sonde $(BUILD)/venv/tools/ready
+	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/cli
+
+## make e2e        real applications, servers and failures
+e2e: all $(BUILD)/venv/tools/ready
+	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/e2e
+
+## make test       all of the above and the Python runtime's own tests
+test: all
+	$(MAKE) unit
+	$(MAKE) contract
+	$(MAKE) fault
+	$(MAKE) python-test
+	$(MAKE) cli-test
+	$(MAKE) e2e
+
+## make asan       unit, contract and fault tests under AddressSanitizer and UBSan
+asan:
+	$(MAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" CFLAGS="-DSONDE_DEBUG $(CFLAGS)" \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" unit contract-fake fault
+
+## make tsan       unit and contract tests of core and fake under ThreadSanitizer
+tsan:
+	$(MAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g" CFLAGS="-DSONDE_DEBUG $(CFLAGS)" \
+	    SANITIZE="-fsanitize=thread" unit contract-fake
+
+## make lint       layers, VM symbols, formatting, both compilers without a warning, scripts
+lint: core $(FAKE_OBJ)
+	tools/check-layers
+	tools/check-vm-symbols $(BUILD)
+	tools/check-docs
+	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
+	shellcheck script/* tools/provide-python tools/check-vm-symbols .ci/run
+	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror OS=generic core
+	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror $(BUILD)/lint-clang/sonde
+	$(MAKE) BUILD=$(BUILD)/lint-gcc OPT=-O2 CFLAGS=-Werror $(BUILD)/lint-gcc/sonde
+
+## make fuzz       every fuzzer for SECONDS_EACH=60
+FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) OPT="-O1 -g" \
+    SANITIZE="-fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all"
+$(BUILD)/tests/fuzz/%: $(BUILD)/obj/tests/fuzz/%.o $(COLLECTOR_OBJ) $(LIBSONDE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -fsanitize=fuzzer -o $@ $< $(COLLECTOR_OBJ) $(LIBSONDE) \
+	    $(HOST_LIBS) $(CORE_LIBS)
+fuzz-build: $(FUZZ_BIN)
+fuzz:
+	$(FUZZ_MAKE) fuzz-build
+	@set -e; for f in $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%); do \
+	    mkdir -p $(BUILD)/fuzz/corpus/$$f; echo "== fuzz_$$f"; \
+	    $(BUILD)/fuzz/tests/fuzz/fuzz_$$f -max_total_time=$(SECONDS_EACH) -timeout=10 \
+	        -artifact_prefix=$(BUILD)/fuzz/ -print_final_stats=1 \
+	        $(BUILD)/fuzz/corpus/$$f tests/fuzz/corpus/$$f 2>&1 | tail -n 12; done
+
+# The corpora alone, as tests.
+fuzz-replay:
+	$(FUZZ_MAKE) fuzz-build
+	@set -e; for f in $(FUZZ_SRC:tests/fuzz/fuzz_%.c=%); do \
+	    $(BUILD)/fuzz/tests/fuzz/fuzz_$$f -runs=0 tests/fuzz/corpus/$$f >$(BUILD)/fuzz/replay.log 2>&1 \
+	    || { cat $(BUILD)/fuzz/replay.log; exit 1; }; echo "fuzz_$$f: corpus replayed"; done
+
+## make bench      every figure, beside the plain way of doing it
+-include bench/bench.mk
 
 format:
 	clang-format-14 -i $$(git ls-files '*.c' '*.h')

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "core/capture/redact.h"
+
+#include "core/base/alloc.h"
+#include "core/capture/redact_names.h"
+
+#include <stdint.h>
+
+#define MAX_NAMES 1000 /* per list of the user */
+#define MAX_NAME_BYTES 64
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+/* An open-addressing hash table, at most half full, so that a look-up ends soon. */
+struct entry {
+    struct sonde_str text; /* ptr NULL: free */
+    uint32_t hash;
+    bool is_hidden; /* false: excluded by the user */
+};
+
+struct table {
+    struct entry *entries;
+    uint32_t mask; /* entries - 1; a power of two less one */
+    uint32_t count;
+};
+
+struct sonde_redactor {
+    struct table names, types;
+    uint32_t stem_endings; /* bit N: a stem ends with a byte whose low five bits are N */
+    struct sonde_str stems[COUNT(redact_stems)];
+    char *memory; /* the user's names and types */
+};
+
+/* One bit by the last byte: most names end unlike any stem and need no closer look. */
+static inline uint32_t
+ending_bit(struct sonde_str text)
+{
+    return UINT32_C(1) << (text.ptr[text.len - 1] & 31);
+}
+
+/* First and last bytes and the length tell names apart well enough; equal hashes are
+ * compared. */
+static inline uint32_t
+hash_text(struct sonde_str text)
+{
+    uint64_t head = 0, tail = 0;
+
+    if (text.len >= 8) {
+        memcpy(&head, text.ptr, 8);
+        memcpy(&tail, text.ptr + text.len - 8, 8);
+    } else if (text.len >= 4) {
+        memcpy(&head, text.ptr, 4);
+        memcpy(&tail, text.ptr + text.len - 4, 4);
+    } else if (text.len > 0) {
+        head = (unsigned char)text.ptr[0];
+        tail = (uint64_t)(unsigned char)text.ptr[text.len / 2] << 8 |
+               (unsigned char)text.ptr[text.len - 1];
+    }
+    head = (head ^ text.len) * UINT64_C(0x9e3779b97f4a7c15);
+    tail = (tail ^ head >> 29) * UINT64_C(0xbf58476d1ce4e5b9);
+    return (uint32_t)(tail >> 32);
+}
+
+/* The entry of `text`, or the free one where it belongs. */
+static inline struct entry *
+table_find(const struct table *table, struct sonde_str text)
+{
+    uint32_t hash = hash_text(text), at = hash & table->mask;
+
+    while (
+        table->entries[at].text.ptr != NULL &&
+        (table->entries[at].hash != hash || !sonde_str_eq(table->entries[at].text, text)))
+        at = (at + 1) & table->mask;
+    return &table->entries[at];
+}
+
+static int
+table_init(struct table *table, size_t count)
+{
+    uint32_t size = 8;
+
+    while (size < 2 * count)
+        size *= 2;
+    table->entries = sonde_calloc(size, sizeof(table->entries[0]));
+    if (table->entries == NULL)
+        return SONDE_E_NOMEM;
+    table->mask = size - 1;
+    return SONDE_OK;
+}
+
+/* A later word on the same text wins: exclusions are added last. */
+static void
+table_add(struct table *table, struct sonde_str text, bool is_hidden)
+{
+    struct entry *entry = table_find(table, text);
+
+    if (entry->text.ptr == NULL)
+        table->count++;
+    *entry = (struct entry){text, hash_text(text), is_hidden};
+}
+
+/* Writes the normal form of the name's last MAX_NAME_BYTES bytes. */
+static inline size_t
+normalise(char out[MAX_NAME_BYTES], struct sonde_str name)
+{
+    static const bool is_dropped[256] = {
+        ['_'] = true, ['-'] = true, ['@'] = true, ['$'] = true, [' '] = true};
+    size_t skip = name.len > MAX_NAME_BYTES ? name.len - MAX_NAME_BYTES : 0, len = 0;
+
+    for (size_t i = skip; i < name.len; i++) {
+        unsigned char byte = (unsigned char)name.ptr[i];
+
+        out[len] = (char)(byte | ((unsigned)byte - 'A' < 26U) << 5);
+        len += !is_dropped[byte];
+    }
+    return len;
+}
+
+/* --- Making ------------------------------------------------------------------------- */
+
+static struct sonde_str
+trim(struct sonde_str text)
+{
+    while (text.len > 0 && text.ptr[0] == ' ')
+        text = (struct sonde_str){text.ptr + 1, text.len - 1};
+    while (text.len > 0 && text.ptr[text.len - 1] == ' ')
+        text.len--;
+    return text;
+}
+
+/* Takes the next item, trimmed and possibly empty, off a comma-separated list. */
+static bool
+next_item(struct sonde_str *list, struct sonde_str *item)
+{
+    const char *comma;
+
+    if (list->ptr == NULL)
+        return false;
+    comma = list->len == 0 ? NULL : memchr(list->ptr, ',', list->len);
+    if (comma == NULL) {
+        *item = trim(*list);
+        *list = (struct sonde_str){NULL, 0};
+        return true;
+    }
+    *item = trim((struct sonde_str){list->ptr, (size_t)(comma - list->ptr)});
+    list->len -= (size_t)(comma - list->ptr) + 1;
+    list->ptr = comma + 1;
+    return true;
+}
+
+static int
+count_items(size_t *out, struct sonde_str list, const char *where, struct sonde_err *err)
+{
+    struct sonde_str item;
+    size_t count = 0;
+
+    while (next_item(&list, &item))
+        count += item.len > 0;
+    if (count > MAX_NAMES)
+        return sonde_err_set(err, SONDE_E_LIMIT, where, "%zu names, at most %d", count,
+                             MAX_NAMES);
+    *out = count;
+    return SONDE_OK;
+}
+
+/* Adds the items of a list of names, in normal form; their text goes to *memory. */
+static void
+add_names(struct table *table, struct sonde_str list, bool is_hidden, char **memory)
+{
+    char normal[MAX_NAME_BYTES];
+    struct sonde_str item;
+
+    while (next_item(&list, &item)) {
+        size_t len = normalise(normal, item);
+
+        if (len == 0)
+            continue;
+        memcpy(*memory, normal, len);
+        table_add(table, (struct sonde_str){*memory, len}, is_hidden);
+        *memory += len;
+    }
+}
+
+static void
+add_types(struct table *table, struct sonde_str list, char **memory)
+{
+    struct sonde_str item;
+
+    while (next_item(&list, &item)) {
+        if (item.len == 0)
+            continue;
+        memcpy(*memory, item.ptr, item.len);
+        table_add(table, (struct sonde_str){*memory, item.len}, true);
+        *memory += item.len;
+    }
+}
+
+static void
+add_builtin(struct sonde_redactor *redactor)
+{
+    for (size_t i = 0; i < COUNT(redact_names); i++)
+        table_add(&redactor->names, sonde_str_from(redact_names[i]), true);
+    for (size_t i = 0; i < COUNT(redact_stems); i++) {
+        redactor->stems[i] = sonde_str_from(redact_stems[i]);
+        redactor->stem_endings |= ending_bit(redactor->stems[i]);
+    }
+}
+
+int
+sonde_redactor_new(struct sonde_redactor **out, const char *names, const char *types,
+                   const char *excluded_names, struct sonde_err *err)
+{
+    struct sonde_str name_list = sonde_str_from(names), type_list = sonde_str_from(types),
+                     excluded_list = sonde_str_from(excluded_names);
+    size_t name_count = 0, type_count = 0, excluded_count = 0;
+    struct sonde_redactor *redactor = NULL;
+    char *memory;
+    int code;
+
+    if ((code = count_items(&name_count, name_list, "redacted names", err)) != SONDE_OK ||
+        (code = count_items(&type_count, type_list, "redacted types", err)) != SONDE_OK ||
+        (code = count_items(&excluded_count, excluded_list, "redaction exclusions",
+                            err)) != SONDE_OK)
+        goto out;
+
+    code = SONDE_E_NOMEM;
+    redactor = sonde_calloc(1, sizeof(*redactor));
+    if (redactor == NULL)
+        goto out;
+    /* No text grows on its way into the tables. */
+    redactor->memory = sonde_alloc(name_list.len + type_list.len + excluded_list.len + 1);
+    if (redactor->memory == NULL ||
+        table_init(&redactor->names, COUNT(redact_names) + name_count + excluded_count) !=
+            SONDE_OK ||
+        table_init(&redactor->types, type_count) != SONDE_OK)
+        goto out;
+
+    memory = redactor->memory;
+    add_builtin(redactor);
+    add_names(&redactor->names, name_list, true, &memory);
+    add_names(&redactor->names, excluded_list, false, &memory);
+    add_types(&redactor->types, type_list, &memory);
+    *out = redactor;
+    return SONDE_OK;
+
+out:
+    sonde_redactor_free(redactor);
+    return sonde_err_set(err, code, "redaction", "%s", sonde_code_text(code));
+}
+
+void
+sonde_redactor_free(struct sonde_redactor *redactor)
+{
+    if (redactor == NULL)
+        return;
+    sonde_free(redactor->names.entries);
+    sonde_free(redactor->types.entries);
+    sonde_free(redactor->memory);
+    sonde_free(redactor);
+}
+
+/* --- Asking ------------------------------------------------------------------------- */
+
+bool
+sonde_redactor_hides_name(const struct sonde_redactor *redactor, struct sonde_str name)
+{
+    char normal[MAX_NAME_BYTES];
+    struct sonde_str text = {normal, normalise(normal, name)};
+    const struct entry *entry = table_find(&redactor->names, text);
+
+    if (entry->text.ptr != NULL)
+        return entry->is_hidden;
+    if (text.len == 0 || (redactor->stem_endings & ending_bit(text)) == 0)
+        return false;
+    for (size_t i = 0; i < COUNT(redact_stems); i++)
+        if (sonde_str_ends_with(text, redactor->stems[i]))
+            return true;
+    return false;
+}
+
+bool
+sonde_redactor_hides_type(const struct sonde_redactor *redactor, struct sonde_str type)
+{
+    return redactor->types.count > 0 &&
+           table_find(&redactor->types, type)->text.ptr != NULL;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Which names and types are never captured. Immutable once made, so any thread may ask.
+ *
+ * A name is compared in a normal form: ASCII lower case, without `_`, `-`, `@`, `$` and
+ * spaces. It is sensitive when the normal form is in the built-in list (redact_names.h) or
+ * in the user's, or ends with one of a few strong stems (`password`, `secret`, …), and is
+ * not excluded by the user. A type is sensitive when the user named it, exactly. */
+#ifndef SONDE_REDACT_H
+#define SONDE_REDACT_H
+
+#include <sonde/err.h>
+#include <sonde/str.h>
+
+struct sonde_redactor;
+
+/* Lists are comma-separated, NULL or empty for none. SONDE_E_NOMEM; SONDE_E_LIMIT past 1,000
+ * names. Own: sonde_redactor_free. */
+int sonde_redactor_new(struct sonde_redactor **out, const char *names, const char *types,
+                       const char *excluded_names, struct sonde_err *err);
+void sonde_redactor_free(struct sonde_redactor *redactor);
+
+/* Under 50 ns for names of usual length; names over 64 bytes are looked at by their end. */
+bool sonde_redactor_hides_name(const struct sonde_redactor *redactor,
+                               struct sonde_str name);
+bool sonde_redactor_hides_type(const struct sonde_redactor *redactor,
+                               struct sonde_str type);
+
+#endif
