@@ -35,7 +35,7 @@ struct sonde_json {
     struct sonde_json *next;  /* next sibling */
 };
 
-#define SONDE_JSON_MAX_DEPTH 64
+#define SONDE_JSON_MAX_DEPTH 256 /* OTLP/JSON takes four levels for one of a value */
 
 /* Reads one value and nothing after it but white space. SONDE_E_SYNTAX with "line L
  * column C" (in characters, from 1) in err->where; SONDE_E_LIMIT deeper than
