@@ -226,6 +226,8 @@ put_stack(struct walk *walk)
         sonde_otlp_nest_end(walk->out, frame);
     }
     end_list(walk->out, stack);
+    if (walk->event.truncated)
+        put_true(walk->out, "stack_truncated");
 }
 
 static bool

@@ -181,6 +181,20 @@ test_core_04_markers(void **state)
 }
 
 static void
+test_core_04_a_cut_stack_says_so(void **state)
+{
+    (void)state;
+    limits.frames = 1;
+    begin(NULL);
+    sonde_tape_stack_begin(&tape);
+    assert_true(sonde_tape_frame(&tape, S("a.py"), S("f"), 1));
+    assert_false(sonde_tape_frame(&tape, S("a.py"), S("g"), 2));
+    sonde_tape_stack_end(&tape);
+    assert_body("{\"stack\":[{\"file\":\"a.py\",\"function\":\"f\",\"line\":1}],"
+                "\"stack_truncated\":true,\"captures\":{}}");
+}
+
+static void
 test_function_with_everything(void **state)
 {
     unsigned char trace_id[16] = {[15] = 0xab}, span_id[8] = {[7] = 0xcd};
@@ -342,6 +356,7 @@ main(void)
         SNAPSHOT_TEST(test_nothing),
         SNAPSHOT_TEST(test_line_with_values_of_every_kind),
         SNAPSHOT_TEST(test_core_04_markers),
+        SNAPSHOT_TEST(test_core_04_a_cut_stack_says_so),
         SNAPSHOT_TEST(test_function_with_everything),
         SNAPSHOT_TEST(test_throwable),
         SNAPSHOT_TEST(test_deepest_value_is_accepted),
