@@ -40,7 +40,7 @@ struct sonde_adapter {
 
     /* Must. Finds every place where `def` has to be armed, among the code that is loaded now, and
      * reports each with sonde_finding_place. When there is none it says why with
-     * sonde_finding_cause (and _nearest, _candidate). It never arms and never loads code.
+     * sonde_finding_cause (and _nearest). It never arms and never loads code.
      * Places stay valid until the safe point that asked is over.
      * Returns SONDE_OK (also for "none, because …") or SONDE_E_* on a failure of its own.
      * Ctx: safe point (VM lock). */

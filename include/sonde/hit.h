@@ -11,7 +11,7 @@
  *     ... write stack and one SONDE_SECTION_LINE to hit.tape ...
  *     sonde_hit_commit(&hit);
  *
- * A function (site->at ENTRY or EXIT; the adapter calls both and core knows which counts):
+ * A function (the adapter calls both, whether the probe is for ENTRY or EXIT; core knows which counts):
  *     if (sonde_hit_begin_entry(&hit, site, frame)) {
  *         ... stack, SONDE_SECTION_ENTRY ...
  *         sonde_hit_commit(&hit);              // EXIT probes: waits for the frame's end

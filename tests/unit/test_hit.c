@@ -129,9 +129,10 @@ install(struct vm *vm, const struct sonde_probe_def *def)
 }
 
 static struct sonde_probe *
-install_at(struct vm *vm, enum sonde_probe_at at)
+install_at(struct vm *vm, enum sonde_probe_at at, uint64_t hit_limit)
 {
     struct sonde_probe_def def = def_at(at);
+    def.hit_limit = hit_limit;
     return install(vm, &def);
 }
 
@@ -329,7 +330,7 @@ static void
 test_CORE_10_no_capture_inside_a_capture(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe *probe = install_at(vm, SONDE_AT_LINE);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_LINE, 0);
     struct sonde_hit hit;
     for (int round = 0; round < 2; round++) {
         assert_true(sonde_hit_begin_line(&hit, vm->sites[0]));
@@ -370,9 +371,7 @@ test_CORE_11_full_queue_drops_and_counts(void **state)
     struct vm *vm = *state;
     sonde_ring_fini(&vm->recorder.ring);
     assert_int_equal(sonde_ring_init(&vm->recorder.ring, 4096), SONDE_OK);
-    struct sonde_probe_def def = def_at(SONDE_AT_LINE);
-    def.hit_limit = 1000;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_LINE, 1000);
     for (int i = 0; i < 200; i++) {
         assert_true(hit_line(vm->sites[0]));
     }
@@ -387,9 +386,7 @@ static void
 test_CORE_11_lack_of_tapes_and_memory_is_counted(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe_def def = def_at(SONDE_AT_LINE);
-    def.hit_limit = 5;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_LINE, 5);
     sonde_alloc_testonly_fail_at(1, true);
     assert_false(hit_line(vm->sites[0]));
     sonde_alloc_testonly_fail_at(0, false);
@@ -415,7 +412,7 @@ static void
 test_CORE_08_closed_recorder_refuses(void **state)
 {
     struct vm *vm = *state;
-    (void)install_at(vm, SONDE_AT_EXIT);
+    (void)install_at(vm, SONDE_AT_EXIT, 0);
     assert_true(enter(vm->sites[0], 1));
     atomic_store(&vm->recorder.is_open, false);
     assert_false(enter(vm->sites[0], 2));
@@ -470,9 +467,7 @@ run_threads(struct vm *vm, void *(*run)(void *))
 static void
 assert_limit_is_exact(struct vm *vm, enum sonde_probe_at at, void *(*run)(void *))
 {
-    struct sonde_probe_def def = def_at(at);
-    def.hit_limit = 250;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, at, 250);
     run_threads(vm, run);
     assert_int_equal(probe->hits, THREADS * HITS_EACH);
     assert_int_equal(probe->captured, 250);
@@ -500,9 +495,7 @@ static void
 test_CORE_08_hit_limit_is_not_used_up_by_frames_that_never_end(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe_def def = def_at(SONDE_AT_EXIT);
-    def.hit_limit = 1;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 1);
     assert_true(enter(vm->sites[0], 1)); /* runs for ever */
     assert_true(enter(vm->sites[0], 2));
     assert_true(leave(vm->sites[0], 2));
@@ -517,7 +510,7 @@ static void
 test_CORE_03_exit_joins_its_entry(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 0);
     struct sonde_site *site = vm->sites[0];
     assert_false(leave(site, 1)); /* entered before it was armed */
     assert_true(enter(site, 1));
@@ -554,7 +547,7 @@ static void
 test_CORE_03_exit_on_another_thread(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 0);
     assert_true(enter(vm->sites[0], 0));
     pthread_t thread;
     struct hammer hammer = {vm->sites[0], 0};
@@ -568,7 +561,7 @@ static void
 test_CORE_03_stale_frames_never_meet_another_activation(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 0);
     struct sonde_site *site = vm->sites[0];
     assert_true(enter(site, 1)); /* its end is never told */
     assert_true(enter(site, 1));
@@ -591,9 +584,7 @@ static void
 test_CORE_11_damaged_entry_is_counted(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe_def def = def_at(SONDE_AT_EXIT);
-    def.hit_limit = 1;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 1);
     struct sonde_site *site = vm->sites[0];
     assert_int_equal(
         sonde_inflight_put(vm->recorder.inflight, site, 1, 5, SONDE_STR("not a record")),
@@ -687,9 +678,7 @@ static void
 test_CORE_13_fork_starts_anew(void **state)
 {
     struct vm *vm = *state;
-    struct sonde_probe_def def = def_at(SONDE_AT_EXIT);
-    def.hit_limit = 1;
-    struct sonde_probe *probe = install(vm, &def);
+    struct sonde_probe *probe = install_at(vm, SONDE_AT_EXIT, 1);
     struct sonde_site *site = vm->sites[0];
     assert_true(enter(site, 1));
     assert_true(enter(site, 2));
