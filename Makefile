@@ -47,7 +47,7 @@ SECONDS_EACH ?= 60
 PYTEST := $(BUILD)/venv/tools/bin/python -m pytest -q -p no:cacheprovider
 
 .PHONY: all help core install clean format lint test unit contract fault cli-test e2e \
-        sanitized asan tsan valgrind fuzz fuzz-build fuzz-replay bench
+        asan tsan valgrind fuzz fuzz-build fuzz-replay bench
 .DEFAULT_GOAL := all
 
 ## make            everything into build/: the binary, and a runtime for every interpreter found
@@ -126,6 +126,12 @@ asan:
 tsan:
 	$(MAKE) BUILD=$(BUILD)/tsan OPT="-O1 -g" CFLAGS="-DSONDE_DEBUG $(CFLAGS)" \
 	    SANITIZE="-fsanitize=thread" unit contract-fake
+
+## make valgrind   unit tests and the contract suite over fake under valgrind
+valgrind: $(UNIT_BIN) contract-fake
+	@set -e; for t in $(UNIT_BIN) $(BUILD)/tests/contract/contract-fake; do echo "== valgrind $$t"; \
+	    valgrind -q --error-exitcode=9 --leak-check=full --errors-for-leak-kinds=definite \
+	        --trace-children=no $$t >$(BUILD)/valgrind.log 2>&1 || { cat $(BUILD)/valgrind.log; exit 1; }; done
 
 ## make lint       layers, VM symbols, formatting, both compilers without a warning, scripts
 lint: core $(FAKE_OBJ)
