@@ -1,0 +1,5 @@
+# What the agent's tests share.
+AGENT_KIT := $(patsubst %,$(BUILD)/obj/tests/unit/agent_kit_%.o,vm collector)
+AGENT_TESTS := $(patsubst %,$(BUILD)/tests/unit/test_agent_%,channel export fork fault life)
+$(AGENT_TESTS): $(AGENT_KIT)
+$(AGENT_TESTS): EXTRA = $(AGENT_KIT)
