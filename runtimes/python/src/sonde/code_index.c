@@ -1,0 +1,273 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "code_index.h"
+
+#include "adapter.h"
+#include "state.h"
+#include "text.h"
+
+#define SLOTS_FIRST 1024
+
+/* Open addressing with linear probing; deletion closes the gap. */
+struct slot {
+    PyCodeObject *code;       /* NULL: free */
+    PyObject *announced_file; /* the co_filename that the agent was told of; only compared */
+};
+
+static struct {
+    struct slot *slots;
+    size_t mask; /* number of slots - 1 */
+    size_t count;
+    bool is_complete; /* what was there before the start has been walked */
+    PyObject *module_name; /* "<module>", interned; strong */
+    _Atomic bool has_late; /* relaxed: a hint for the VM thread */
+} index_;
+
+static size_t
+home_of(const PyCodeObject *code, size_t mask)
+{
+    return (size_t)(((uintptr_t)code >> 4) * UINT64_C(0x9E3779B97F4A7C15) >> 20) & mask;
+}
+
+static struct slot *
+find_slot(struct slot *slots, size_t mask, const PyCodeObject *code)
+{
+    size_t i = home_of(code, mask);
+    while (slots[i].code != NULL && slots[i].code != code) {
+        i = (i + 1) & mask;
+    }
+    return &slots[i];
+}
+
+static bool
+grow(void)
+{
+    size_t count = index_.slots == NULL ? SLOTS_FIRST : (index_.mask + 1) * 2;
+    struct slot *slots = PyMem_RawCalloc(count, sizeof(*slots));
+    if (slots == NULL) {
+        return false;
+    }
+    for (size_t i = 0; index_.slots != NULL && i <= index_.mask; i++) {
+        if (index_.slots[i].code != NULL) {
+            *find_slot(slots, count - 1, index_.slots[i].code) = index_.slots[i];
+        }
+    }
+    PyMem_RawFree(index_.slots);
+    index_.slots = slots;
+    index_.mask = count - 1;
+    return true;
+}
+
+/* False: out of memory, and the index is known to be incomplete. */
+static bool
+add(PyCodeObject *code, PyObject *announced_file)
+{
+    if ((index_.slots == NULL || (index_.count + 1) * 4 > (index_.mask + 1) * 3) && !grow()) {
+        index_.is_complete = false;
+        return false;
+    }
+    struct slot *slot = find_slot(index_.slots, index_.mask, code);
+    if (slot->code == NULL) {
+        slot->code = code;
+        slot->announced_file = announced_file;
+        index_.count++;
+    }
+    return true;
+}
+
+static void
+drop(const PyCodeObject *code)
+{
+    if (index_.slots == NULL) {
+        return;
+    }
+    struct slot *slots = index_.slots;
+    size_t mask = index_.mask;
+    size_t hole = (size_t)(find_slot(slots, mask, code) - slots);
+    if (slots[hole].code == NULL) {
+        return;
+    }
+    index_.count--;
+    for (size_t i = (hole + 1) & mask; slots[i].code != NULL; i = (i + 1) & mask) {
+        /* What would be found from its home without the hole may move into it. */
+        size_t home = home_of(slots[i].code, mask);
+        if (((i - home) & mask) >= ((i - hole) & mask)) {
+            slots[hole] = slots[i];
+            hole = i;
+        }
+    }
+    slots[hole].code = NULL;
+}
+
+/* --- What the watcher tells ---------------------------------------------------------------- */
+
+/* The agent may arm code of this file at once, before it runs for the first time. */
+static void
+announce(PyObject *file)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    struct sonde_str name = sonde_py_text(file, buf);
+    if (!sonde_agent_wants_code(sonde_py.agent, name)) {
+        return;
+    }
+    PyObject *pending = PyErr_GetRaisedException();
+    sonde_agent_code_ready(sonde_py.agent, name);
+    sonde_py_clear_error();
+    PyErr_SetRaisedException(pending);
+}
+
+static void
+set_announced(const PyCodeObject *code, PyObject *file)
+{
+    struct slot *slot = find_slot(index_.slots, index_.mask, code);
+    if (slot->code == code) {
+        slot->announced_file = file;
+    }
+}
+
+static int
+on_code_event(PyCodeEvent event, PyCodeObject *code)
+{
+    if (!sonde_py_is_running()) {
+        return 0;
+    }
+    if (event == PY_CODE_EVENT_DESTROY) {
+        drop(code);
+        sonde_py_code_dies(code);
+        return 0;
+    }
+    if (!add(code, NULL)) {
+        return 0;
+    }
+    atomic_store_explicit(&index_.has_late, true, memory_order_relaxed);
+    if (code->co_name == index_.module_name) {
+        /* The root of a module: all that it defines is there by now, and nothing ran yet. */
+        set_announced(code, code->co_filename);
+        announce(code->co_filename);
+    }
+    return 0;
+}
+
+bool
+sonde_py_index_has_late(void)
+{
+    return atomic_load_explicit(&index_.has_late, memory_order_relaxed);
+}
+
+void
+sonde_py_index_announce_late(void)
+{
+    atomic_store_explicit(&index_.has_late, false, memory_order_relaxed);
+    PyObject *told = NULL;
+    for (size_t i = 0; index_.slots != NULL && i <= index_.mask; i++) {
+        PyCodeObject *code = index_.slots[i].code;
+        if (code == NULL || index_.slots[i].announced_file == code->co_filename) {
+            continue;
+        }
+        index_.slots[i].announced_file = code->co_filename;
+        if (code->co_filename != told) {
+            told = code->co_filename;
+            announce(told); /* may make code, so that slots move: some are told twice */
+        }
+    }
+}
+
+/* --- What was there before ----------------------------------------------------------------- */
+
+static void
+add_with_nested(PyCodeObject *code)
+{
+    if (index_.slots != NULL &&
+        find_slot(index_.slots, index_.mask, code)->code == code) {
+        return;
+    }
+    if (!add(code, code->co_filename)) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
+        if (PyCode_Check(item)) {
+            add_with_nested((PyCodeObject *)item);
+        }
+    }
+}
+
+static int
+visit_object(PyObject *object, void *unused)
+{
+    (void)unused;
+    if (PyFunction_Check(object)) {
+        add_with_nested((PyCodeObject *)PyFunction_GET_CODE(object));
+    }
+    return 1;
+}
+
+static void
+visit_frames(void)
+{
+    PyInterpreterState *interpreter = PyInterpreterState_Get();
+    PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
+    for (; thread != NULL; thread = PyThreadState_Next(thread)) {
+        struct _PyInterpreterFrame *frame = sonde_py_thread_frame(thread);
+        for (; frame != NULL; frame = frame->previous) {
+            PyCodeObject *code = sonde_py_frame_code(frame);
+            if (code != NULL) {
+                add_with_nested(code);
+            }
+        }
+    }
+}
+
+int
+sonde_py_index_each(void (*visit)(PyCodeObject *code, void *arg), void *arg)
+{
+    if (!index_.is_complete) {
+        index_.is_complete = true; /* add() takes it back when memory runs out */
+        PyUnstable_GC_VisitObjects(visit_object, NULL);
+        if (sonde_py_has(SONDE_PY_PART_FRAMES)) {
+            visit_frames();
+        }
+    }
+    for (size_t i = 0; index_.slots != NULL && i <= index_.mask; i++) {
+        if (index_.slots[i].code != NULL) {
+            visit(index_.slots[i].code, arg);
+        }
+    }
+    return index_.is_complete ? SONDE_OK : SONDE_E_NOMEM;
+}
+
+size_t
+sonde_py_index_size(void)
+{
+    return index_.count;
+}
+
+int
+sonde_py_index_start(struct sonde_err *err)
+{
+    index_.module_name = PyUnicode_InternFromString("<module>");
+    if (index_.module_name == NULL || !grow()) {
+        sonde_py_clear_error();
+        return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
+    }
+    sonde_py.watcher = PyCode_AddWatcher(on_code_event);
+    if (sonde_py.watcher < 0) {
+        sonde_py_clear_error();
+        return sonde_err_set(err, SONDE_E_VM, "PyCode_AddWatcher",
+                             "no watcher of code objects is free");
+    }
+    return SONDE_OK;
+}
+
+void
+sonde_py_index_stop(void)
+{
+    if (sonde_py.watcher >= 0 && PyCode_ClearWatcher(sonde_py.watcher) < 0) {
+        sonde_py_clear_error();
+    }
+    sonde_py.watcher = -1;
+    PyMem_RawFree(index_.slots);
+    index_.slots = NULL;
+    index_.count = index_.mask = 0;
+    index_.is_complete = false;
+    Py_CLEAR(index_.module_name);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one door to CPython. Every file of the extension includes this header instead of
+ * Python.h, and nothing outside compat/ looks at a version. One py_3_NN.h is included; each
+ * defines the same complete list of facts about its interpreter, with the place in CPython's
+ * sources that each was read from:
+ *
+ *   SONDE_PY_HAS_QUICKENED_PAIRS      0/1: pairs of instructions are joined at run time
+ *   sonde_py_thread_frame(tstate)     the innermost frame, hidden ones included
+ *   sonde_py_frame_code(frame)        its code, or NULL for a frame that no one may see
+ *   sonde_py_frame_unit(frame)        index of the instruction that runs, or just ran
+ *   sonde_py_code_units(code)         the live instructions
+ *   sonde_py_inline_values(...)       an object's fields where it has no __dict__ yet
+ *   sonde_py_managed_dict(object)     its __dict__ where it has one, never made
+ *   sonde_py_frame_object_code(frame) the code of a frame object
+ *   sonde_py_int_size, _is_negative   how an int keeps its digits
+ *   sonde_py_warm_up(unit)            resets an instruction's inline cache
+ *   sonde_py_joined_pair(a, b)        what a pair is joined to
+ *   SONDE_PY_EVENT_...                the numbers of sys.monitoring's events
+ *   SONDE_PY_..._(X)                  lists of instructions by what lines.c asks of them
+ *
+ * What the compiler can not see is checked once at load by compat_verify.c against live
+ * objects; what fails there is switched off (enum sonde_py_part) and the rest goes on. */
+#ifndef SONDE_PY_COMPAT_H
+#define SONDE_PY_COMPAT_H
+
+#ifndef PY_SSIZE_T_CLEAN
+#    define PY_SSIZE_T_CLEAN
+#endif
+#ifndef Py_BUILD_CORE
+#    define Py_BUILD_CORE 1
+#endif
+#include <Python.h>
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* A field of an object that keeps its values inline, in the order they were set. */
+struct sonde_py_inline {
+    PyObject *const *values;
+    const uint8_t *order;
+    int order_step; /* 1 or -1 */
+    unsigned count;
+    PyObject *const *keys; /* every second word is a key */
+    Py_ssize_t key_count;
+};
+
+#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+#    include "compat/py_3_12.h"
+#elif PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
+#    include "compat/py_3_13.h"
+#else
+#    error "this CPython is not supported yet"
+#endif
+
+/* What depends on knowledge of CPython's insides. X(NAME, name in `sonde ps`). */
+#define SONDE_PY_PART_LIST(X)                                                            \
+    X(FRAMES, "frames")               /* stack and locals */                             \
+    X(INLINE_VALUES, "inline_values") /* fields of objects without a __dict__ */         \
+    X(INTS, "ints")                   /* integers beyond 64 bits */                      \
+    X(TRIM, "trim")                   /* taking instruction events off what is not armed */ \
+    X(PAIRS, "pairs")                 /* joined instructions after an event was there */ \
+    X(LINES, "lines")                 /* line numbers from the location table */
+
+enum sonde_py_part {
+#define SONDE_PY_PART_ENUM(name, text) SONDE_PY_PART_##name,
+    SONDE_PY_PART_LIST(SONDE_PY_PART_ENUM)
+#undef SONDE_PY_PART_ENUM
+    SONDE_PY_PART_COUNT
+};
+
+const char *sonde_py_part_name(enum sonde_py_part part);
+
+/* One field of an inline object: its value (borrowed; NULL: none) and *name. */
+static inline PyObject *
+sonde_py_inline_at(const struct sonde_py_inline *fields, unsigned i, PyObject **name)
+{
+    unsigned index = fields->order[(int)i * fields->order_step];
+    if ((Py_ssize_t)index >= fields->key_count)
+        return NULL;
+    *name = fields->keys[2 * index];
+    return *name == NULL ? NULL : fields->values[index];
+}
+
+#endif

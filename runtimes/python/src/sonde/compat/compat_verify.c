@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Every fact of compat/py_3_NN.h against live objects, by way of what CPython promises. The
+ * samples are ours; nothing of the application is touched. */
+#include "compat/compat_verify.h"
+
+#include "lines.h"
+#include "state.h"
+#include "text.h"
+#include "trim.h"
+
+static const char *const part_names[] = {
+#define NAME(name, text) text,
+    SONDE_PY_PART_LIST(NAME)
+#undef NAME
+};
+
+const char *
+sonde_py_part_name(enum sonde_py_part part)
+{
+    return part_names[part];
+}
+
+/* Runs as a module of its own; `check` is put into its names. */
+static const char sample_source[] =
+    "def sample(a, *rest, k=3, **more):\n"
+    "    x = [\n"
+    "        a, k]\n"
+    "    def inner():\n"
+    "        return x\n"
+    "    return check(a, x)\n"
+    "def around(a):\n"
+    "    y = sample(a)\n"
+    "    return y\n"
+    "def pairs(a, b):\n"
+    "    c = a\n"
+    "    d = b\n"
+    "    return c, d\n"
+    "class Sample:\n"
+    "    def __init__(self, swapped):\n"
+    "        if swapped:\n"
+    "            self.second = 'b'\n"
+    "            self.first = 'a'\n"
+    "        else:\n"
+    "            self.first = 'a'\n"
+    "            self.second = 'b'\n"
+    "        self.third = 'c'\n"
+    "        del self.third\n"
+    "one, other = Sample(False), Sample(True)\n"
+    "big = (1 << 70) + 5\n";
+
+/* --- Frames, checked from within one -------------------------------------------------------- */
+
+static bool frames_hold; /* what check() saw; guarded by the VM lock */
+
+static bool
+frame_agrees(struct _PyInterpreterFrame *frame, PyFrameObject *object)
+{
+    PyCodeObject *code = PyFrame_GetCode(object);
+    bool agrees = sonde_py_frame_code(frame) == code &&
+                  sonde_py_frame_object_code(object) == code &&
+                  sonde_py_frame_unit(frame, code) * 2 == PyFrame_GetLasti(object);
+    Py_DECREF(code);
+    return agrees;
+}
+
+static struct _PyInterpreterFrame *
+visible(struct _PyInterpreterFrame *frame)
+{
+    while (frame != NULL && sonde_py_frame_code(frame) == NULL) {
+        frame = frame->previous;
+    }
+    return frame;
+}
+
+/* sample() calls this with its argument and its cell variable. */
+static PyObject *
+check_frames(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self;
+    struct _PyInterpreterFrame *frame =
+        visible(sonde_py_thread_frame(PyThreadState_Get()));
+    PyFrameObject *object = PyEval_GetFrame();
+    if (count != 2 || frame == NULL || object == NULL || !frame_agrees(frame, object)) {
+        Py_RETURN_NONE;
+    }
+    PyCodeObject *code = sonde_py_frame_code(frame);
+    bool has_cell = false;
+    for (int i = 0; i < code->co_nlocalsplus; i++) {
+        PyObject *value = frame->localsplus[i];
+        if (PyBytes_AS_STRING(code->co_localspluskinds)[i] & CO_FAST_CELL) {
+            has_cell = value != NULL && PyCell_Check(value) && PyCell_GET(value) == args[1];
+        }
+    }
+    struct _PyInterpreterFrame *outer = visible(frame->previous);
+    PyFrameObject *outer_object = PyFrame_GetBack(object);
+    frames_hold = has_cell && frame->localsplus[0] == args[0] && outer != NULL &&
+                  outer_object != NULL && frame_agrees(outer, outer_object);
+    Py_XDECREF(outer_object);
+    Py_RETURN_NONE;
+}
+
+static PyMethodDef check_def = {"check", (PyCFunction)(void (*)(void))check_frames,
+                                METH_FASTCALL, NULL};
+
+static bool
+verify_frames(PyObject *names)
+{
+    frames_hold = false;
+    PyObject *around = PyDict_GetItemString(names, "around");
+    PyObject *argument = PyUnicode_FromString("argument");
+    PyObject *result = around != NULL && argument != NULL
+                           ? PyObject_CallOneArg(around, argument)
+                           : NULL;
+    Py_XDECREF(argument);
+    Py_XDECREF(result);
+    return result != NULL && frames_hold;
+}
+
+/* --- The rest ------------------------------------------------------------------------------- */
+
+static PyCodeObject *
+code_of(PyObject *names, const char *name)
+{
+    PyObject *function = PyDict_GetItemString(names, name);
+    return function != NULL && PyFunction_Check(function)
+               ? (PyCodeObject *)PyFunction_GET_CODE(function)
+               : NULL;
+}
+
+static bool
+verify_lines(PyObject *names)
+{
+    PyCodeObject *code = code_of(names, "sample");
+    if (code == NULL) {
+        return false;
+    }
+    for (int unit = 0; unit < (int)Py_SIZE(code); unit++) {
+        if (sonde_py_line_of_unit(code, unit) != PyCode_Addr2Line(code, unit * 2)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Two instances of one class that set their fields in different orders. */
+static bool
+has_fields(PyObject *object, const char *first, const char *second)
+{
+    const char *wanted[2] = {first, second};
+    struct sonde_py_inline fields;
+    if (object == NULL || !sonde_py_inline_values(object, &fields) || fields.count != 2) {
+        return false;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        PyObject *name = NULL;
+        PyObject *value = sonde_py_inline_at(&fields, i, &name);
+        struct sonde_str text = {wanted[i][0] == 'f' ? "a" : "b", 1};
+        if (!sonde_py_text_is(name, sonde_str_from(wanted[i])) ||
+            !sonde_py_text_is(value, text)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+verify_inline_values(PyObject *names)
+{
+    PyObject *one = PyDict_GetItemString(names, "one");
+    if (!has_fields(one, "first", "second") ||
+        !has_fields(PyDict_GetItemString(names, "other"), "second", "first") ||
+        sonde_py_managed_dict(one) != NULL) {
+        return false;
+    }
+    /* Once it has a dictionary, that is where its fields are. */
+    PyObject *dict = PyObject_GenericGetDict(one, NULL);
+    struct sonde_py_inline fields;
+    bool agrees = dict != NULL && sonde_py_managed_dict(one) == dict &&
+                  !sonde_py_inline_values(one, &fields);
+    Py_XDECREF(dict);
+    return agrees;
+}
+
+static bool
+verify_ints(PyObject *names)
+{
+    PyObject *big = PyDict_GetItemString(names, "big");
+    PyObject *negative = big != NULL ? PyNumber_Negative(big) : NULL;
+    bool agrees = false;
+    if (negative != NULL && PyLong_Check(big)) {
+        const PyLongObject *number = (const PyLongObject *)big;
+        const digit *digits = number->long_value.ob_digit;
+        /* 2^70 + 5 in digits of 30 or 15 bits. */
+        size_t last = 70 / PyLong_SHIFT;
+        agrees = sonde_py_int_size(number) == last + 1 && digits[0] == 5 &&
+                 digits[last] == (digit)1 << 70 % PyLong_SHIFT &&
+                 !sonde_py_int_is_negative(number) &&
+                 sonde_py_int_is_negative((const PyLongObject *)negative);
+    }
+    Py_XDECREF(negative);
+    return agrees;
+}
+
+/* The samples, run; NULL with no exception left when that failed. */
+static PyObject *
+make_samples(void)
+{
+    PyObject *names = PyDict_New();
+    PyObject *check = PyCFunction_New(&check_def, NULL);
+    PyObject *builtins = PyEval_GetBuiltins(); /* borrowed */
+    PyObject *name = PyUnicode_FromString("sonde");
+    PyObject *result = NULL;
+    if (names != NULL && check != NULL && name != NULL &&
+        PyDict_SetItemString(names, "check", check) == 0 &&
+        PyDict_SetItemString(names, "__name__", name) == 0 &&
+        PyDict_SetItemString(names, "__builtins__", builtins) == 0) {
+        PyObject *code = Py_CompileString(sample_source, "<sonde>", Py_file_input);
+        result = code != NULL ? PyEval_EvalCode(code, names, names) : NULL;
+        Py_XDECREF(code);
+    }
+    Py_XDECREF(check);
+    Py_XDECREF(name);
+    if (result == NULL) {
+        Py_CLEAR(names);
+        sonde_py_clear_error();
+    }
+    Py_XDECREF(result);
+    return names;
+}
+
+unsigned
+sonde_py_verify(unsigned forced)
+{
+    unsigned parts = 0;
+    PyObject *names = make_samples();
+    if (names == NULL) {
+        return 0;
+    }
+    parts |= (unsigned)verify_frames(names) << SONDE_PY_PART_FRAMES;
+    sonde_py_clear_error();
+    parts |= (unsigned)verify_lines(names) << SONDE_PY_PART_LINES;
+    parts |= (unsigned)verify_inline_values(names) << SONDE_PY_PART_INLINE_VALUES;
+    sonde_py_clear_error();
+    parts |= (unsigned)verify_ints(names) << SONDE_PY_PART_INTS;
+    sonde_py_clear_error();
+    PyDict_Clear(names); /* its functions refer to it */
+    Py_DECREF(names);
+    return parts & ~forced;
+}
+
+/* --- Events --------------------------------------------------------------------------------- */
+
+static bool
+set_events(PyObject *set_local_events, PyCodeObject *code, int tool, int events)
+{
+    PyObject *result = PyObject_CallFunction(set_local_events, "iOi", tool, code, events);
+    Py_XDECREF(result);
+    return result != NULL;
+}
+
+/* Whether exactly the instructions from the first traceable one on, `kept` or all (-1), bear
+ * our event and the others are plain. */
+static bool
+bears_events(PyCodeObject *code, PyObject *plain_bytes, int kept)
+{
+    const uint8_t *plain = (const uint8_t *)PyBytes_AS_STRING(plain_bytes);
+    const _Py_CODEUNIT *units = sonde_py_code_units(code);
+    for (int i = code->_co_firsttraceable; i < (int)Py_SIZE(code); i++) {
+        if (plain[2 * i] == 0 || plain[2 * i] == RESUME) {
+            continue;
+        }
+        bool bears = units[i].op.code == INSTRUMENTED_INSTRUCTION;
+        bool wanted = kept < 0 || i == kept;
+        if (bears != wanted || (!bears && units[i].op.code != plain[2 * i]) ||
+            (bears && code->_co_monitoring->per_instruction_opcodes[i] != plain[2 * i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool
+runs_right(PyObject *function)
+{
+    PyObject *result = PyObject_CallFunction(function, "ii", 7, 8);
+    bool is_right = result != NULL && PyTuple_CheckExact(result) &&
+                    PyLong_AsLong(PyTuple_GET_ITEM(result, 0)) == 7 &&
+                    PyLong_AsLong(PyTuple_GET_ITEM(result, 1)) == 8;
+    Py_XDECREF(result);
+    return is_right;
+}
+
+static bool
+verify_trim(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
+{
+    uint32_t kept = (uint32_t)code->_co_firsttraceable + 1;
+    PyObject *set = sonde_py.set_local_events;
+    return set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) &&
+           bears_events(code, plain, -1) &&
+           sonde_py_trim_events(code, plain, tool, &kept, 1) > 0 &&
+           bears_events(code, plain, (int)kept) && runs_right(function) &&
+           set_events(set, code, tool, 0);
+}
+
+static bool
+verify_pairs(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
+{
+    if (!SONDE_PY_HAS_QUICKENED_PAIRS) {
+        return true;
+    }
+    /* Joined, run; then parted again by CPython as soon as an event is set. */
+    PyObject *set = sonde_py.set_local_events;
+    return sonde_py_trim_pairs(code, plain) > 0 && runs_right(function) &&
+           set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) &&
+           bears_events(code, plain, -1) && set_events(set, code, tool, 0) &&
+           runs_right(function);
+}
+
+unsigned
+sonde_py_verify_events(int tool, unsigned forced)
+{
+    unsigned parts = 0;
+    PyObject *names = make_samples();
+    PyObject *function = names != NULL ? PyDict_GetItemString(names, "pairs") : NULL;
+    PyCodeObject *code = names != NULL ? code_of(names, "pairs") : NULL;
+    PyObject *plain = code != NULL ? PyCode_GetCode(code) : NULL;
+    if (plain != NULL && verify_trim(function, code, plain, tool)) {
+        parts |= 1u << SONDE_PY_PART_TRIM;
+        if (verify_pairs(function, code, plain, tool)) {
+            parts |= 1u << SONDE_PY_PART_PAIRS;
+        }
+    }
+    sonde_py_clear_error();
+    if (code != NULL) {
+        set_events(sonde_py.set_local_events, code, tool, 0);
+    }
+    Py_XDECREF(plain);
+    if (names != NULL) {
+        PyDict_Clear(names);
+    }
+    Py_XDECREF(names);
+    sonde_py_clear_error();
+    return parts & ~forced;
+}

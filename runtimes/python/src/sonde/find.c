@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "find.h"
+
+#include "code_index.h"
+#include "find_function.h"
+#include "lines.h"
+#include "names.h"
+#include "state.h"
+#include "text.h"
+#include "vm_thread.h"
+
+#include <unistd.h>
+
+#define PLACES_MAX 64  /* of one line in one code object */
+#define NEAREST_EACH 3 /* before and after */
+
+int
+sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t position,
+                     uint32_t line)
+{
+    char file[SONDE_PY_TEXT_BYTES], function[SONDE_PY_TEXT_BYTES];
+    struct sonde_place place = {.code = (uint64_t)(uintptr_t)code, .position = position};
+    return sonde_finding_place(finding, place, sonde_py_text(code->co_filename, file),
+                               sonde_py_text(code->co_qualname, function), line);
+}
+
+/* --- The code of one file ------------------------------------------------------------------- */
+
+struct in_file {
+    struct sonde_str file;   /* as the person gave it, without "./" */
+    struct sonde_py_codes codes;
+    bool has_exact;          /* some code's file is exactly that */
+    PyObject *last;          /* the answer for the file name seen last */
+    enum sonde_py_file_match last_match;
+};
+
+static void
+consider_file(PyCodeObject *code, void *arg)
+{
+    struct in_file *search = arg;
+    if (code->co_filename != search->last) {
+        search->last = code->co_filename;
+        search->last_match = sonde_py_match_file(code->co_filename, search->file);
+    }
+    if (search->last_match == SONDE_PY_FILE_OTHER ||
+        (search->has_exact && search->last_match != SONDE_PY_FILE_EXACT)) {
+        return;
+    }
+    if (search->last_match == SONDE_PY_FILE_EXACT && !search->has_exact) {
+        search->has_exact = true;
+        search->codes.count = 0; /* an exact match beats all that only end alike */
+    }
+    sonde_py_codes_add(&search->codes, code);
+}
+
+/* --- Lines ---------------------------------------------------------------------------------- */
+
+/* Code that runs as a part of the statement that holds it: what it has of a line belongs to
+ * that statement's execution. */
+static bool
+is_part_of_statement(const PyCodeObject *code)
+{
+    if (!(code->co_flags & CO_OPTIMIZED)) {
+        return !sonde_py_text_is(code->co_name, SONDE_STR("<module>")); /* a class body */
+    }
+    return sonde_py_text_is(code->co_name, SONDE_STR("<genexpr>")) ||
+           sonde_py_text_is(code->co_name, SONDE_STR("<listcomp>")) ||
+           sonde_py_text_is(code->co_name, SONDE_STR("<setcomp>")) ||
+           sonde_py_text_is(code->co_name, SONDE_STR("<dictcomp>")) ||
+           (PyUnicode_IS_ASCII(code->co_name) &&
+            strncmp(PyUnicode_DATA(code->co_name), "<generic parameters of ", 23) == 0);
+}
+
+static bool
+holds(const PyCodeObject *outer, const PyCodeObject *inner)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(outer->co_consts); i++) {
+        if (PyTuple_GET_ITEM(outer->co_consts, i) == (const PyObject *)inner) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the code that holds this part has the line itself. */
+static bool
+is_told_outside(const struct sonde_py_codes *codes, const PyCodeObject *code, int line)
+{
+    for (size_t i = 0; i < codes->count; i++) {
+        struct sonde_py_listing listing;
+        if (!holds(codes->list[i], code) || !sonde_py_code_has_line(codes->list[i], line) ||
+            sonde_py_listing_init(&listing, codes->list[i]) != SONDE_OK) {
+            continue;
+        }
+        bool can_tell = sonde_py_listing_can_tell(&listing, line);
+        sonde_py_listing_fini(&listing);
+        if (can_tell) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reports the places of `line` in one code object; the number of places, or SONDE_E_*. */
+static int
+report_line(struct sonde_finding *finding, const struct sonde_py_codes *codes,
+            PyCodeObject *code, int line)
+{
+    struct sonde_py_listing listing;
+    int units[PLACES_MAX];
+    if (!sonde_py_code_has_line(code, line) ||
+        (is_part_of_statement(code) && is_told_outside(codes, code, line))) {
+        return 0;
+    }
+    int result = sonde_py_listing_init(&listing, code);
+    if (result != SONDE_OK) {
+        return result;
+    }
+    size_t count = sonde_py_listing_places(&listing, line, units, PLACES_MAX);
+    sonde_py_listing_fini(&listing);
+    if (count > PLACES_MAX) {
+        return SONDE_E_LIMIT;
+    }
+    for (size_t i = 0; i < count && result == SONDE_OK; i++) {
+        result = sonde_py_find_report(finding, code, (uint32_t)units[i], (uint32_t)line);
+    }
+    return result == SONDE_OK ? (int)count : result;
+}
+
+/* Up to three lines on each side of `line` that could take a probe. */
+struct nearest {
+    int line;
+    int before[NEAREST_EACH], after[NEAREST_EACH]; /* nearest first; 0: none */
+};
+
+static int
+distance(const struct nearest *nearest, int line)
+{
+    return line < nearest->line ? nearest->line - line : line - nearest->line;
+}
+
+static void
+note_near(struct nearest *nearest, int line)
+{
+    int *list = line < nearest->line ? nearest->before : nearest->after;
+    for (int i = 0; i < NEAREST_EACH; i++) {
+        if (list[i] == line) {
+            return;
+        }
+        if (list[i] == 0 || distance(nearest, line) < distance(nearest, list[i])) {
+            memmove(&list[i + 1], &list[i],
+                    (size_t)(NEAREST_EACH - 1 - i) * sizeof(list[0]));
+            list[i] = line;
+            return;
+        }
+    }
+}
+
+/* Whether note_near would keep the line: the test that is dear comes after this one. */
+static bool
+is_near(const struct nearest *nearest, int line)
+{
+    const int *list = line < nearest->line ? nearest->before : nearest->after;
+    for (int i = 0; i < NEAREST_EACH; i++) {
+        if (list[i] == line) {
+            return false;
+        }
+    }
+    int last = list[NEAREST_EACH - 1];
+    return last == 0 || distance(nearest, line) < distance(nearest, last);
+}
+
+static void
+look_near(struct nearest *nearest, PyCodeObject *code)
+{
+    struct sonde_py_listing listing;
+    struct sonde_py_line_cursor cursor;
+    if (sonde_py_listing_init(&listing, code) != SONDE_OK) {
+        return; /* fewer to offer */
+    }
+    sonde_py_line_cursor_init(&cursor, code);
+    while (sonde_py_line_cursor_next(&cursor)) {
+        if (cursor.line > 0 && is_near(nearest, cursor.line) &&
+            sonde_py_listing_can_tell(&listing, cursor.line)) {
+            note_near(nearest, cursor.line);
+        }
+    }
+    sonde_py_listing_fini(&listing);
+}
+
+static void
+offer_nearest(struct sonde_finding *finding, const struct nearest *nearest)
+{
+    int b = 0, a = 0;
+    for (;;) {
+        int before = b < NEAREST_EACH ? nearest->before[b] : 0;
+        int after = a < NEAREST_EACH ? nearest->after[a] : 0;
+        if (before == 0 && after == 0) {
+            return;
+        }
+        bool takes_before = after == 0 || (before != 0 && distance(nearest, before) <=
+                                                              distance(nearest, after));
+        sonde_finding_nearest(finding, (uint32_t)(takes_before ? before : after));
+        if (takes_before) {
+            b++;
+        } else {
+            a++;
+        }
+    }
+}
+
+static void
+say_not_executable(struct sonde_finding *finding, const struct in_file *search, int line)
+{
+    struct nearest nearest = {.line = line};
+    for (size_t i = 0; i < search->codes.count; i++) {
+        look_near(&nearest, search->codes.list[i]);
+    }
+    sonde_finding_cause(finding, SONDE_CAUSE_LINE_NOT_EXECUTABLE,
+                        "nothing that can still run begins on line %d of %.*s", line,
+                        (int)search->file.len, search->file.ptr);
+    offer_nearest(finding, &nearest);
+}
+
+static void
+say_no_file(struct sonde_finding *finding, struct sonde_str file)
+{
+    char path[4096];
+    if (file.len > 0 && file.len < sizeof(path) && file.ptr[0] == '/') {
+        memcpy(path, file.ptr, file.len);
+        path[file.len] = '\0';
+        if (access(path, F_OK) != 0) {
+            sonde_finding_cause(finding, SONDE_CAUSE_FILE_NOT_FOUND,
+                                "there is no file %.*s here", (int)file.len, file.ptr);
+            return;
+        }
+    }
+    sonde_py_vm_thread_watch_late();
+    sonde_finding_cause(finding, SONDE_CAUSE_FILE_NOT_LOADED,
+                        "waits until code of %.*s is loaded", (int)file.len, file.ptr);
+}
+
+static int
+find_line(const struct sonde_probe_def *def, struct sonde_finding *finding)
+{
+    struct in_file search = {.file = sonde_py_plain_path(def->location.file)};
+    int line = (int)def->location.line;
+    int result = sonde_py_index_each(consider_file, &search);
+    if (search.codes.failed != SONDE_OK) {
+        result = search.codes.failed;
+    }
+    int found = 0;
+    for (size_t i = 0; i < search.codes.count && result == SONDE_OK; i++) {
+        int places = report_line(finding, &search.codes, search.codes.list[i], line);
+        result = places < 0 ? places : SONDE_OK;
+        found += places > 0 ? places : 0;
+    }
+    if (result == SONDE_OK && found == 0) {
+        if (search.codes.count > 0) {
+            say_not_executable(finding, &search, line);
+        } else {
+            say_no_file(finding, search.file);
+        }
+    }
+    sonde_py_codes_fini(&search.codes);
+    return result;
+}
+
+int
+sonde_py_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding *finding)
+{
+    (void)ctx;
+    if (!sonde_py_has(SONDE_PY_PART_LINES) && def->location.line > 0) {
+        sonde_finding_cause(finding, SONDE_CAUSE_UNSUPPORTED,
+                            "the line tables of this interpreter are not known");
+        return SONDE_OK;
+    }
+    return def->location.line > 0 ? find_line(def, finding)
+                                  : sonde_py_find_function(def, finding);
+}

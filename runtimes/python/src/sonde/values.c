@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * A value is read by what its type is made of: the flags and bases that the interpreter
+ * itself goes by, never by what an object says of itself. An instance of a subclass is read
+ * from the storage of its built-in base. */
+#include "values.h"
+
+#include "fields.h"
+#include "scalars.h"
+#include "state.h"
+#include "text.h"
+
+/* --- Containers ----------------------------------------------------------------------------- */
+
+static void
+write_sequence(struct sonde_tape *tape, struct sonde_str type, PyObject *const *items,
+               Py_ssize_t count)
+{
+    if (!sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type, (uint64_t)count)) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count && sonde_tape_next(tape); i++) {
+        sonde_py_write_value(tape, items[i]);
+    }
+    sonde_tape_close(tape);
+}
+
+/* The names of a named tuple, which its class keeps; NULL: it is a plain one. */
+static PyObject *
+tuple_fields(PyTypeObject *type, Py_ssize_t count)
+{
+    for (; type != NULL && type != &PyTuple_Type && type->tp_flags & Py_TPFLAGS_HEAPTYPE;
+         type = type->tp_base) {
+        PyObject *fields = sonde_py_dict_find(type->tp_dict, SONDE_STR("_fields"));
+        if (fields != NULL) {
+            return PyTuple_CheckExact(fields) && PyTuple_GET_SIZE(fields) == count ? fields
+                                                                                  : NULL;
+        }
+    }
+    return NULL;
+}
+
+static void
+write_tuple(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    PyObject *const *items = ((PyTupleObject *)value)->ob_item;
+    Py_ssize_t count = PyTuple_GET_SIZE(value);
+    PyObject *names = Py_TYPE(value) == &PyTuple_Type
+                          ? NULL
+                          : tuple_fields(Py_TYPE(value), count);
+    if (names == NULL) {
+        write_sequence(tape, type, items, count);
+        return;
+    }
+    if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, (uint64_t)count)) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i < count && sonde_tape_next(tape); i++) {
+        sonde_tape_name(tape, sonde_py_text(PyTuple_GET_ITEM(names, i), buf));
+        sonde_py_write_value(tape, items[i]);
+    }
+    sonde_tape_close(tape);
+}
+
+static void
+write_dict(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    PyObject *key, *item;
+    Py_ssize_t at = 0;
+    uint64_t count = (uint64_t)PyDict_GET_SIZE(value);
+    if (!sonde_tape_open(tape, SONDE_SHAPE_ENTRIES, type, count)) {
+        return;
+    }
+    while (PyDict_Next(value, &at, &key, &item) && sonde_tape_next(tape)) {
+        sonde_py_write_value(tape, key);
+        sonde_py_write_value(tape, item);
+    }
+    sonde_tape_close(tape);
+}
+
+static void
+write_set(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    const PySetObject *set = (const PySetObject *)value;
+    if (!sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type, (uint64_t)set->used)) {
+        return;
+    }
+    for (Py_ssize_t i = 0; i <= set->mask; i++) {
+        const setentry *entry = &set->table[i];
+        if (entry->key == NULL || entry->hash == -1) {
+            continue; /* free, or given up */
+        }
+        if (!sonde_tape_next(tape)) {
+            break;
+        }
+        sonde_py_write_value(tape, entry->key);
+    }
+    sonde_tape_close(tape);
+}
+
+/* --- Objects -------------------------------------------------------------------------------- */
+
+static void
+write_field(struct sonde_tape *tape, struct sonde_str name, PyObject *value)
+{
+    sonde_tape_name(tape, name);
+    sonde_py_write_value(tape, value);
+}
+
+static void
+write_fields(struct sonde_tape *tape, struct sonde_py_fields *fields)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    struct sonde_str name;
+    PyObject *value;
+    while (sonde_py_fields_next(fields, &name, &value, buf)) {
+        if (!sonde_tape_next(tape)) {
+            break;
+        }
+        write_field(tape, name, value);
+    }
+}
+
+static void
+write_object(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    struct sonde_py_fields fields;
+    sonde_py_fields_init(&fields, value);
+    if (!fields.has_any) {
+        sonde_py_write_opaque(tape, type, value);
+        return;
+    }
+    if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, fields.count)) {
+        return;
+    }
+    write_fields(tape, &fields);
+    sonde_tape_close(tape);
+}
+
+/* A class made by enum's metaclass, whatever else it derives from. */
+static bool
+is_enum(PyTypeObject *type)
+{
+    PyTypeObject *meta = Py_TYPE(type);
+    if (meta == &PyType_Type) {
+        return false;
+    }
+    for (; meta != NULL && meta != &PyType_Type; meta = meta->tp_base) {
+        if (meta->tp_flags & Py_TPFLAGS_HEAPTYPE &&
+            sonde_py_text_is(((PyHeapTypeObject *)meta)->ht_name, SONDE_STR("EnumType"))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* False: it has not what a member of an enumeration has. */
+static bool
+try_write_enum(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    PyObject *name = sonde_py_field(value, SONDE_STR("_name_"));
+    PyObject *inner = sonde_py_field(value, SONDE_STR("_value_"));
+    if (name == NULL || inner == NULL || !PyUnicode_Check(name)) {
+        return false;
+    }
+    if (sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, 2)) {
+        if (sonde_tape_next(tape)) {
+            write_field(tape, SONDE_STR("name"), name);
+        }
+        if (sonde_tape_next(tape)) {
+            write_field(tape, SONDE_STR("value"), inner);
+        }
+        sonde_tape_close(tape);
+    }
+    return true;
+}
+
+static void
+write_exception(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    struct sonde_py_fields fields;
+    sonde_py_fields_init(&fields, value);
+    if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, fields.count + 1)) {
+        return;
+    }
+    if (sonde_tape_next(tape)) {
+        write_field(tape, SONDE_STR("args"), ((PyBaseExceptionObject *)value)->args);
+    }
+    write_fields(tape, &fields);
+    sonde_tape_close(tape);
+}
+
+/* --- Any value ------------------------------------------------------------------------------ */
+
+/* The kinds that a flag of their type tells. False: none of them. */
+static bool
+try_write_flagged(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    unsigned long flags = Py_TYPE(value)->tp_flags;
+    if (flags & Py_TPFLAGS_LONG_SUBCLASS) {
+        sonde_py_write_int(tape, type, value);
+    } else if (flags & Py_TPFLAGS_UNICODE_SUBCLASS) {
+        sonde_tape_text(tape, type, sonde_py_text_encoding(value), PyUnicode_DATA(value),
+                        (size_t)PyUnicode_GET_LENGTH(value));
+    } else if (flags & Py_TPFLAGS_LIST_SUBCLASS) {
+        write_sequence(tape, type, ((PyListObject *)value)->ob_item,
+                       PyList_GET_SIZE(value));
+    } else if (flags & Py_TPFLAGS_DICT_SUBCLASS) {
+        write_dict(tape, type, value);
+    } else if (flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
+        write_tuple(tape, type, value);
+    } else if (flags & Py_TPFLAGS_BYTES_SUBCLASS) {
+        sonde_tape_text(tape, type, SONDE_ENCODING_BYTES, PyBytes_AS_STRING(value),
+                        (size_t)PyBytes_GET_SIZE(value));
+    } else if (flags & Py_TPFLAGS_BASE_EXC_SUBCLASS) {
+        write_exception(tape, type, value);
+    } else if (flags & Py_TPFLAGS_TYPE_SUBCLASS) {
+        sonde_py_write_qualified(tape, type, value);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* The type from which instances get their storage: the first that no class statement made. */
+static PyTypeObject *
+native_base(PyTypeObject *type)
+{
+    while (type->tp_flags & Py_TPFLAGS_HEAPTYPE && type->tp_base != NULL) {
+        type = type->tp_base;
+    }
+    return type;
+}
+
+static void
+write_other(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    PyTypeObject *base = native_base(Py_TYPE(value));
+    if (base == &PyBaseObject_Type) {
+        write_object(tape, type, value);
+    } else if (base == &PyFloat_Type) {
+        sonde_py_write_float(tape, type, PyFloat_AS_DOUBLE(value));
+    } else if (base == &PyComplex_Type) {
+        sonde_py_write_complex(tape, type, ((PyComplexObject *)value)->cval);
+    } else if (base == &PySet_Type || base == &PyFrozenSet_Type) {
+        write_set(tape, type, value);
+    } else if (base == &PyByteArray_Type) {
+        sonde_tape_text(tape, type, SONDE_ENCODING_BYTES, PyByteArray_AS_STRING(value),
+                        (size_t)PyByteArray_GET_SIZE(value));
+    } else if (sonde_py_is_qualified(base)) {
+        sonde_py_write_qualified(tape, type, value);
+    } else if (!sonde_py_try_write_date(tape, type, base, value)) {
+        write_object(tape, type, value);
+    }
+}
+
+void
+sonde_py_write_value(struct sonde_tape *tape, PyObject *value)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    if (value == NULL) {
+        sonde_tape_skip(tape, SONDE_STR(""), SONDE_REASON_UNREADABLE);
+        return;
+    }
+    if (value == Py_None) {
+        sonde_tape_null(tape, SONDE_STR("NoneType"));
+        return;
+    }
+    if (Py_IS_TYPE(value, &PyBool_Type)) {
+        sonde_tape_number(tape, SONDE_STR("bool"),
+                          value == Py_True ? SONDE_STR("true") : SONDE_STR("false"));
+        return;
+    }
+    struct sonde_str type = sonde_py_type_name(Py_TYPE(value), buf);
+    if (is_enum(Py_TYPE(value)) && try_write_enum(tape, type, value)) {
+        return;
+    }
+    if (!try_write_flagged(tape, type, value)) {
+        write_other(tape, type, value);
+    }
+}
+
+/* --- The message of an exception ------------------------------------------------------------ */
+
+/* "[Errno 2] No such file or directory: '/x'", as OSError says it. */
+static bool
+try_write_os_error(struct sonde_tape *tape, PyObject *exception)
+{
+    if (!PyType_IsSubtype(Py_TYPE(exception), (PyTypeObject *)PyExc_OSError)) {
+        return false;
+    }
+    const PyOSErrorObject *error = (const PyOSErrorObject *)exception;
+    char text[3 * SONDE_PY_TEXT_BYTES], what[SONDE_PY_TEXT_BYTES], file[SONDE_PY_TEXT_BYTES];
+    if (error->myerrno == NULL || !PyLong_CheckExact(error->myerrno) ||
+        error->strerror == NULL || !PyUnicode_CheckExact(error->strerror)) {
+        return false;
+    }
+    struct sonde_str name = sonde_py_text(error->filename, file);
+    struct sonde_str reason = sonde_py_text(error->strerror, what);
+    int overflow;
+    int len = snprintf(text, sizeof(text), "[Errno %ld] %.*s%s%.*s%s",
+                       PyLong_AsLongAndOverflow(error->myerrno, &overflow), (int)reason.len,
+                       reason.ptr, name.len > 0 ? ": '" : "", (int)name.len, name.ptr,
+                       name.len > 0 ? "'" : "");
+    if (len <= 0) {
+        return false;
+    }
+    sonde_tape_text(tape, SONDE_STR("str"), SONDE_ENCODING_UTF8, text,
+                    (size_t)len < sizeof(text) ? (size_t)len : sizeof(text) - 1);
+    return true;
+}
+
+void
+sonde_py_write_message(struct sonde_tape *tape, PyObject *exception)
+{
+    if (!PyExceptionInstance_Check(exception)) {
+        return;
+    }
+    PyObject *args = ((PyBaseExceptionObject *)exception)->args;
+    if (try_write_os_error(tape, exception) || args == NULL || !PyTuple_CheckExact(args) ||
+        PyTuple_GET_SIZE(args) == 0) {
+        return;
+    }
+    bool is_syntax =
+        PyType_IsSubtype(Py_TYPE(exception), (PyTypeObject *)PyExc_SyntaxError);
+    if (PyTuple_GET_SIZE(args) == 1 || is_syntax) {
+        sonde_py_write_value(tape, PyTuple_GET_ITEM(args, 0));
+    } else {
+        sonde_py_write_value(tape, args);
+    }
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vm_thread.h"
+
+#include "code_index.h"
+#include "core/base/clock.h"
+#include "core/base/os.h"
+#include "state.h"
+
+#include <errno.h>
+#include <pthread.h>
+
+#define LATE_LOOK_NS ((int64_t)80 * 1000 * 1000)
+
+static struct {
+    pthread_mutex_t mutex; /* guards the rest; never held while the VM lock is waited for */
+    pthread_cond_t wake;
+    pthread_t thread;
+    PyInterpreterState *interpreter;
+    bool exists, is_asked, must_end, watches_late;
+} vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static void
+init_cond(void)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&vm.wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
+/* Sleeps until there is something to do; false: to end. */
+static bool
+wait_for_work(bool *is_asked)
+{
+    pthread_mutex_lock(&vm.mutex);
+    while (!vm.is_asked && !vm.must_end) {
+        if (!vm.watches_late) {
+            pthread_cond_wait(&vm.wake, &vm.mutex);
+            continue;
+        }
+        int64_t until_ns = sonde_clock_mono_ns() + LATE_LOOK_NS;
+        struct timespec until = {.tv_sec = until_ns / SONDE_NS_PER_S,
+                                 .tv_nsec = until_ns % SONDE_NS_PER_S};
+        if (pthread_cond_timedwait(&vm.wake, &vm.mutex, &until) == ETIMEDOUT &&
+            sonde_py_index_has_late()) {
+            break;
+        }
+    }
+    *is_asked = vm.is_asked;
+    vm.is_asked = false;
+    bool goes_on = !vm.must_end;
+    pthread_mutex_unlock(&vm.mutex);
+    return goes_on;
+}
+
+static void *
+run(void *unused)
+{
+    (void)unused;
+    bool is_asked;
+    sonde_os_thread_name("sonde-vm");
+    while (wait_for_work(&is_asked)) {
+        /* Made for the moment, so that nobody ever sees a thread of ours that idles. NULL:
+         * out of memory; whoever asked will ask again. */
+        PyThreadState *thread = PyThreadState_New(vm.interpreter);
+        if (thread == NULL) {
+            continue;
+        }
+        PyEval_AcquireThread(thread);
+        if (sonde_py_is_running()) {
+            if (is_asked) {
+                sonde_agent_safe_point(sonde_py.agent);
+            }
+            if (sonde_py_index_has_late()) {
+                sonde_py_index_announce_late();
+            }
+            sonde_py_clear_error();
+        }
+        PyThreadState_Clear(thread);
+        PyThreadState_DeleteCurrent();
+    }
+    return NULL;
+}
+
+static int
+start(void)
+{
+    int result = sonde_os_thread_start(&vm.thread, run, NULL);
+    vm.exists = result == SONDE_OK;
+    return result;
+}
+
+int
+sonde_py_vm_thread_start(struct sonde_err *err)
+{
+    init_cond();
+    vm.interpreter = PyInterpreterState_Get();
+    vm.must_end = false;
+    int result = start();
+    if (result != SONDE_OK) {
+        return sonde_err_set(err, result, NULL, "a thread could not be started");
+    }
+    return SONDE_OK;
+}
+
+void
+sonde_py_vm_thread_stop(void)
+{
+    if (!vm.exists) {
+        return;
+    }
+    pthread_mutex_lock(&vm.mutex);
+    vm.must_end = true;
+    pthread_cond_signal(&vm.wake);
+    pthread_mutex_unlock(&vm.mutex);
+    Py_BEGIN_ALLOW_THREADS
+    pthread_join(vm.thread, NULL);
+    Py_END_ALLOW_THREADS
+    vm.exists = false;
+}
+
+void
+sonde_py_vm_thread_ask(void *ctx)
+{
+    (void)ctx;
+    pthread_mutex_lock(&vm.mutex);
+    vm.is_asked = true;
+    pthread_cond_signal(&vm.wake);
+    pthread_mutex_unlock(&vm.mutex);
+}
+
+void
+sonde_py_vm_thread_watch_late(void)
+{
+    pthread_mutex_lock(&vm.mutex);
+    if (!vm.watches_late) {
+        vm.watches_late = true;
+        pthread_cond_signal(&vm.wake);
+    }
+    pthread_mutex_unlock(&vm.mutex);
+}
+
+void
+sonde_py_vm_thread_after_fork(void)
+{
+    if (!vm.exists) {
+        return;
+    }
+    /* Another thread of the parent may have held it at the moment of the fork. */
+    vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    init_cond();
+    if (start() != SONDE_OK) {
+        sonde_agent_fault(sonde_py.agent, "vm_thread",
+                          "could not be started in a forked child");
+    }
+}

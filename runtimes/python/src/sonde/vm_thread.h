@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The native thread that brings safe points: it sleeps without the VM lock, takes it when
+ * somebody asked, calls sonde_agent_safe_point and gives it back. While it sleeps it has no
+ * thread state, so that the interpreter does not know of it.
+ *
+ * It must be stopped before the interpreter is finalised. */
+#ifndef SONDE_PY_VM_THREAD_H
+#define SONDE_PY_VM_THREAD_H
+
+#include <sonde/err.h>
+#include <stdbool.h>
+
+int sonde_py_vm_thread_start(struct sonde_err *err);
+
+/* Waits until it is gone; gives up the VM lock meanwhile. Ctx: VM lock. */
+void sonde_py_vm_thread_stop(void);
+
+/* The adapter's request_safe_point(). Any thread. */
+void sonde_py_vm_thread_ask(void *ctx);
+
+/* Some probe waits for code: from now on what appears late is looked at. Any thread. */
+void sonde_py_vm_thread_watch_late(void);
+
+/* In a forked child, where there is no such thread any more. Ctx: VM lock. */
+void sonde_py_vm_thread_after_fork(void);
+
+#endif

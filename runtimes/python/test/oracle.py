@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How often each line of a program runs, told by the program itself: its source is rewritten so that
+every statement counts itself, and what the probes would count is compared with that.
+
+Only lines on which a statement begins are told; what stands on the further lines of a statement is
+nobody's to count."""
+import ast
+import collections
+import sys
+import types
+
+COUNT = "_count_this_line_"
+
+
+class _Rewriter(ast.NodeTransformer):
+    """Puts a call before every statement (and into every condition that is asked again)."""
+
+    def __init__(self):
+        self.unsure = set()  # lines on which more runs than a statement alone
+
+    def _call(self, line, like):
+        call = ast.Call(ast.Name(COUNT, ast.Load()), [ast.Constant(line)], [])
+        return ast.copy_location(call, like)
+
+    def _first(self, line, expression):
+        """expression, counted each time it is evaluated; the call gives None."""
+        both = ast.BoolOp(ast.Or(), [self._call(line, expression), expression])
+        return ast.copy_location(both, expression)
+
+    def _block(self, body, taken):
+        """The statements of one block; `taken` is the line that its owner already counts."""
+        out = []
+        for index, node in enumerate(body):
+            line = node.lineno
+            counted = line != taken
+            taken = getattr(node, "end_lineno", line) if counted or line == taken else taken
+            counted_by_itself = isinstance(node, ast.While) and not self._is_one_line(node) \
+                and not self._is_constant(node.test)
+            # The header counts for all that stands on its line.
+            new = self._statement(node, line if True else None)
+            if counted and not counted_by_itself and not self._has_no_code(node, index):
+                out.append(ast.copy_location(ast.Expr(self._call(line, node)), node))
+            out.append(new)
+        return out
+
+    def _is_one_line(self, node):
+        return node.body[0].lineno == node.lineno
+
+    def _is_constant(self, node):
+        return isinstance(node, ast.Constant)
+
+    def _has_no_code(self, node, index):
+        if isinstance(node, (ast.Global, ast.Nonlocal)):
+            return True
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
+            return True
+        if isinstance(node, ast.AnnAssign) and node.value is None:
+            return True
+        return isinstance(node, ast.ImportFrom) and node.module == "__future__"
+
+    def _statement(self, node, line):
+        for name in ("body", "orelse", "finalbody"):
+            block = getattr(node, name, None)
+            if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
+                inner_line = line if name == "body" else None
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                    inner_line = None  # another code object counts its own
+                if isinstance(node, ast.While) and not self._is_one_line(node):
+                    inner_line = None
+                doc = []
+                if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) and \
+                        isinstance(block[0], ast.Expr) and isinstance(block[0].value, ast.Constant):
+                    doc, block = block[:1], block[1:]
+                setattr(node, name, doc + self._block(block, inner_line))
+        if isinstance(node, ast.While) and not self._is_one_line(node) and not self._is_constant(node.test):
+            node.test = self._first(line, self.visit(node.test))
+        if isinstance(node, (ast.Try, ast.TryStar)):
+            for handler in node.handlers:
+                if handler.type is None:
+                    handler.body = [ast.copy_location(ast.Expr(self._call(handler.lineno, handler)), handler)] \
+                        + self._block(handler.body, handler.lineno)
+                else:
+                    handler.body = self._block(handler.body, handler.lineno)
+                    handler.type = self._first(handler.lineno, self.visit(handler.type))
+        if isinstance(node, ast.Match):
+            for case in node.cases:
+                self.unsure.add(case.pattern.lineno)
+                case.body = self._block(case.body, case.pattern.lineno)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            node.decorator_list = [
+                self._first(d.lineno, self.visit(d)) if d.lineno != line else self.visit(d)
+                for d in node.decorator_list]
+        for name, value in ast.iter_fields(node):
+            if name in ("test", "type", "decorator_list"):
+                continue
+            if isinstance(value, ast.expr):
+                setattr(node, name, self.visit(value))
+            elif isinstance(value, list) and value and isinstance(value[0], ast.expr):
+                setattr(node, name, [self.visit(v) for v in value])
+            elif isinstance(value, ast.arguments):
+                self.visit(value)
+        if isinstance(node, (ast.If, ast.Assert)) or (
+                isinstance(node, ast.While) and (self._is_one_line(node) or self._is_constant(node.test))):
+            node.test = self.visit(node.test)
+        return node
+
+    def visit_Lambda(self, node):
+        self.generic_visit(node)
+        node.body = self._first(node.body.lineno, node.body)
+        return node
+
+
+def rewrite(source, filename):
+    """(code that counts, lines that are not to be compared)."""
+    tree = ast.parse(source, filename)
+    rewriter = _Rewriter()
+    tree.body = rewriter._block(tree.body, None)
+    ast.fix_missing_locations(tree)
+    return compile(tree, filename, "exec", dont_inherit=True), rewriter.unsure
+
+
+def all_codes(code, parent=None):
+    yield code, parent
+    for const in code.co_consts:
+        if isinstance(const, types.CodeType):
+            yield from all_codes(const, code)
+
+
+def _is_part(code):
+    return code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>") or \
+        code.co_name.startswith("<generic parameters of ") or \
+        (not code.co_flags & 1 and code.co_name != "<module>")
+
+
+def places(native, root):
+    """{code: {offset: line}} of every line of a program, as find() would choose them."""
+    found = {}
+    for code, parent in all_codes(root):
+        lines = {line for _, _, line in code.co_lines() if line}
+        chosen = {}
+        for line in lines:
+            if parent is not None and _is_part(code) and native.places_testonly(parent, line):
+                continue
+            for offset in native.places_testonly(code, line):
+                chosen[offset] = line
+        found[code] = chosen
+    return found
+
+
+def run_counted(code, names, work):
+    """What the program says."""
+    counts = collections.Counter()
+
+    def count(line):
+        counts[line] += 1
+
+    names = dict(names)
+    names[COUNT] = count
+    exec(code, names)
+    work(names)
+    return counts
+
+
+def run_probed(native, code, names, work, tool=1):
+    """What probes on every line would count."""
+    counts = collections.Counter()
+    chosen = places(native, code)
+    monitoring = sys.monitoring
+    monitoring.use_tool_id(tool, "oracle")
+
+    def on_instruction(this, offset):
+        line = chosen[this].get(offset)
+        if line is None:
+            return monitoring.DISABLE
+        counts[line] += 1
+
+    try:
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, on_instruction)
+        for this in chosen:
+            monitoring.set_local_events(tool, this, monitoring.events.INSTRUCTION)
+        names = dict(names)
+        exec(code, names)
+        work(names)
+    finally:
+        for this in chosen:
+            monitoring.set_local_events(tool, this, 0)
+        monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
+        monitoring.free_tool_id(tool)
+    return counts, {line for lines in chosen.values() for line in lines.values()}
+
+
+def differences(native, source, filename, work, names=None):
+    """[(line, the program's count, the probes' count, has places)] where they differ."""
+    names = names or {"__name__": "oracle_subject"}
+    counting, unsure = rewrite(source, filename)
+    told = run_counted(counting, names, work)
+    plain = compile(source, filename, "exec", dont_inherit=True)
+    probed, with_places = run_probed(native, plain, names, work)
+    statements = {line for line in told}
+    wrong = []
+    for line in sorted(statements | set(probed)):
+        if line in unsure or line not in statements and line in with_places:
+            continue  # a further line of a statement
+        if told[line] != probed[line]:
+            wrong.append((line, told[line], probed[line], line in with_places))
+    return wrong
