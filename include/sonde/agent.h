@@ -20,8 +20,9 @@ struct sonde_agent;
 /* Settings; strings are owned by the struct. From the environment unless said otherwise:
  * see docs/configuration.md. */
 struct sonde_config {
-    char *server;  /* SONDE_SERVER, or OTEL_EXPORTER_OTLP_ENDPOINT for snapshots alone;
-                      default http://127.0.0.1:7077; "" : no thread, no network */
+    char *server;  /* SONDE_SERVER; default http://127.0.0.1:7077; "" : no thread, no network */
+    char *snapshot_server; /* "" : `server`. OTEL_EXPORTER_OTLP_ENDPOINT, for snapshots alone
+                              and only while SONDE_SERVER is not set */
     char *token;   /* SONDE_TOKEN */
     char *service; /* SONDE_SERVICE, OTEL_SERVICE_NAME, service.name of
                       OTEL_RESOURCE_ATTRIBUTES; default "unknown_service:<language>" */
@@ -34,6 +35,7 @@ struct sonde_config {
     double cpu_percent;          /* SONDE_CPU_PERCENT: of one core for captures, default 2;
                                     one probe may use half of it */
     int64_t flush_timeout_ns;    /* SONDE_FLUSH_MS: at exit, default 2 s */
+    char *complaints; /* what could not be used, in words; "" : nothing */
 };
 
 /* Reads the environment. A value that can not be used is reported (log and `ps`), and the

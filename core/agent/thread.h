@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The one native thread, `sonde-agent`: an event loop with two tasks, the control channel and
+ * the exporter. It never takes the VM lock and never calls the adapter, except to ask for a
+ * safe point. It sleeps in the long poll; while probes are armed it looks at the queue every
+ * SONDE_LOOK_NS, so that a commit on an application thread needs no system call. */
+#ifndef SONDE_THREAD_H
+#define SONDE_THREAD_H
+
+#include "core/agent/agent_private.h"
+#include "core/agent/channel.h"
+#include "core/agent/exporter.h"
+
+#define SONDE_LOOK_NS (100 * SONDE_NS_PER_MS)
+
+/* All that the thread owns: made by it, freed by it, dropped by a forked child. */
+struct sonde_worker {
+    struct sonde_agent *agent;
+    struct sonde_http *http;
+    struct sonde_http *snapshot_http; /* the same, unless snapshots go elsewhere */
+    struct sonde_channel channel;
+    struct sonde_exporter exporter;
+    int64_t asked_at_ns; /* when a safe point was last asked for */
+};
+
+/* Starts the thread where the configuration wants one. When that fails the agent is disarmed
+ * and the fault noted. Ctx: VM lock. */
+int sonde_thread_start(struct sonde_agent *agent);
+
+/* Has the thread send what waits and end, and waits for it until `deadline_ns` and a moment
+ * more. Does nothing when there is none. Ctx: VM lock. */
+void sonde_thread_stop(struct sonde_agent *agent, int64_t deadline_ns);
+
+#endif
