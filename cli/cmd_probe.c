@@ -20,12 +20,13 @@ add_expiry(struct sonde_table *table, const struct sonde_json *probe)
 {
     char span[SONDE_WORDS_BYTES];
     int64_t expires_ns = sonde_json_get_int(probe, "expires_at_ns", 0);
-    int64_t left_ns = expires_ns - sonde_clock_wall_ns();
+    int64_t now_ns = sonde_clock_wall_ns();
     const char *text = "";
     if (expires_ns > 0) {
-        text = left_ns > 0 ? sonde_words_span(span, left_ns) : "expired";
+        text =
+            expires_ns > now_ns ? sonde_words_span(span, now_ns, expires_ns) : "expired";
     }
-    sonde_table_text(table, left_ns > 0 ? SONDE_TONE_PLAIN : SONDE_TONE_WARN,
+    sonde_table_text(table, expires_ns > now_ns ? SONDE_TONE_PLAIN : SONDE_TONE_WARN,
                      sonde_str_from(text));
 }
 
@@ -64,7 +65,7 @@ print_table(struct sonde_client *client, struct sonde_buf *out,
         sonde_table_text(&table, SONDE_TONE_PLAIN, sonde_json_get_str(probe, "env"));
         sonde_table_int(&table, SONDE_TONE_PLAIN, sonde_statuses_sum(probe, "hits"));
         sonde_table_int(&table, SONDE_TONE_PLAIN, sonde_statuses_sum(probe, "captured"));
-        sonde_words_span(span, sonde_clock_wall_ns() - created_ns);
+        sonde_words_span(span, created_ns, sonde_clock_wall_ns());
         sonde_table_text(&table, SONDE_TONE_PLAIN,
                          sonde_str_from(created_ns > 0 ? span : ""));
         add_expiry(&table, probe);
@@ -193,7 +194,7 @@ put_times(struct sonde_pen *pen, const struct sonde_json *probe)
     if (created_ns > 0) {
         put_label(pen, "created");
         sonde_pen_printf(pen, SONDE_TONE_PLAIN, "%s ago",
-                         sonde_words_span(words, now_ns - created_ns));
+                         sonde_words_span(words, created_ns, now_ns));
         sonde_pen_printf(pen, SONDE_TONE_DIM, ", revision %lld",
                          (long long)sonde_json_get_int(probe, "revision", 1));
         sonde_pen_end(pen);
@@ -202,7 +203,7 @@ put_times(struct sonde_pen *pen, const struct sonde_json *probe)
         put_label(pen, "expires");
         if (expires_ns > now_ns) {
             sonde_pen_printf(pen, SONDE_TONE_PLAIN, "in %s",
-                             sonde_words_span(words, expires_ns - now_ns));
+                             sonde_words_span(words, now_ns, expires_ns));
         } else {
             sonde_pen_put(pen, SONDE_TONE_WARN, "expired");
         }

@@ -227,7 +227,7 @@ report_verdict(struct sonde_client *client, const struct sonde_json *probe,
     const char *text = sonde_buf_cstr(&summary);
     if (verdict == SONDE_VERDICT_WAITING) {
         sonde_console_say("not installed after %s: %s",
-                          sonde_words_span(span, options->wait_ns),
+                          sonde_words_span(span, 0, options->wait_ns),
                           text == NULL ? "" : text);
     } else {
         sonde_console_say("%s", text == NULL ? "" : text);

@@ -34,7 +34,7 @@ add_state(struct sonde_table *table, const struct sonde_json *process)
     int64_t seen_ns = sonde_json_get_int(process, "seen_at_ns", 0);
     sonde_buf_str(&text, SONDE_STR("gone"));
     if (seen_ns > 0) {
-        sonde_words_span(span, sonde_clock_wall_ns() - seen_ns);
+        sonde_words_span(span, seen_ns, sonde_clock_wall_ns());
         sonde_buf_printf(&text, " %s", span);
     }
     sonde_table_text(table, SONDE_TONE_DIM, sonde_buf_view(&text));

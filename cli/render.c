@@ -170,6 +170,9 @@ sonde_render_snapshot(struct sonde_pen *pen, const struct sonde_json *snapshot)
     const struct sonde_json *lines = sonde_json_get(captures, "lines");
     const struct sonde_json *entry = sonde_json_get(captures, "entry");
     const struct sonde_json *stack = sonde_json_get(snapshot, "stack");
+    const struct sonde_json *result = sonde_json_get(captures, "return");
+    const struct sonde_json *throwable_frames =
+        sonde_json_get(sonde_json_get(result, "throwable"), "stack");
     put_header(pen, snapshot);
     const struct sonde_json *line = lines == NULL ? NULL : lines->first;
     for (; line != NULL; line = line->next) {
@@ -178,8 +181,10 @@ sonde_render_snapshot(struct sonde_pen *pen, const struct sonde_json *snapshot)
     }
     put_group(pen, "arguments", "", entry, "arguments");
     put_group(pen, "locals", "", entry, "locals");
-    put_return(pen, sonde_json_get(captures, "return"));
-    if (stack != NULL && stack->first != NULL) {
+    put_return(pen, result);
+    /* An exception's own stack goes on into the callers: once is enough. */
+    size_t told = throwable_frames == NULL ? 0 : throwable_frames->count;
+    if (stack != NULL && stack->count > told) {
         put_label(pen, "stack", "");
         sonde_pen_end(pen);
         put_frames(pen, stack);

@@ -60,6 +60,25 @@ is_bare(struct sonde_str type, struct sonde_str text)
     return text.len > 0 && (IS_ONE_OF(BARE_TYPES, type) || is_sized_number(type));
 }
 
+/* "<Order at 0x7f9cc606d1c0>": what stands for a value that only its address tells apart.
+ * It names the type itself. */
+static bool
+is_opaque(struct sonde_str type, struct sonde_str text)
+{
+    static const char HEX[] = "0123456789abcdef";
+    struct sonde_str at = SONDE_STR(" at 0x");
+    size_t digits = 1 + type.len + at.len;
+    if (text.len < digits + 2 || text.ptr[0] != '<' || text.ptr[text.len - 1] != '>' ||
+        type.len == 0 || memcmp(text.ptr + 1, type.ptr, type.len) != 0 ||
+        memcmp(text.ptr + 1 + type.len, at.ptr, at.len) != 0) {
+        return false;
+    }
+    while (digits + 1 < text.len && memchr(HEX, text.ptr[digits], 16) != NULL) {
+        digits++;
+    }
+    return digits + 1 == text.len;
+}
+
 static bool
 is_bytes(struct sonde_str type)
 {
@@ -165,7 +184,9 @@ put_scalar(struct sonde_pen *pen, const struct sonde_json *value)
         }
         return;
     }
-    if (is_bare(type, text->string)) {
+    if (is_opaque(type, text->string)) {
+        sonde_pen_text(pen, SONDE_TONE_DIM, text->string);
+    } else if (is_bare(type, text->string)) {
         sonde_pen_text(pen, SONDE_TONE_PLAIN, text->string);
     } else {
         sonde_pen_quoted(pen, SONDE_TONE_PLAIN, text->string,
@@ -219,7 +240,8 @@ put_inline(struct sonde_pen *pen, const struct sonde_json *value, bool names_typ
 {
     struct sonde_str type = sonde_json_get_str(value, "type");
     const struct sonde_json *members = members_of(value);
-    if (names_type && !IS_ONE_OF(OBVIOUS_TYPES, type)) {
+    bool is_said = is_opaque(type, sonde_json_get_str(value, "value"));
+    if (names_type && !is_said && !IS_ONE_OF(OBVIOUS_TYPES, type)) {
         sonde_pen_text(pen, SONDE_TONE_DIM, type);
         if (members == NULL) {
             sonde_pen_put(pen, SONDE_TONE_PLAIN, " ");

@@ -27,17 +27,18 @@ sonde_words_elapsed(char out[SONDE_WORDS_BYTES], int64_t ns)
 }
 
 const char *
-sonde_words_span(char out[SONDE_WORDS_BYTES], int64_t ns)
+sonde_words_span(char out[SONDE_WORDS_BYTES], int64_t from_ns, int64_t to_ns)
 {
-    long long seconds = ns < 0 ? 0 : ns / SONDE_NS_PER_S;
+    uint64_t ns = to_ns > from_ns ? (uint64_t)to_ns - (uint64_t)from_ns : 0;
+    unsigned long long seconds = ns / (uint64_t)SONDE_NS_PER_S;
     if (seconds < 120) {
-        snprintf(out, SONDE_WORDS_BYTES, "%llds", seconds);
+        snprintf(out, SONDE_WORDS_BYTES, "%llus", seconds);
     } else if (seconds < 7200) {
-        snprintf(out, SONDE_WORDS_BYTES, "%lldm", seconds / 60);
+        snprintf(out, SONDE_WORDS_BYTES, "%llum", seconds / 60);
     } else if (seconds < 172800) {
-        snprintf(out, SONDE_WORDS_BYTES, "%lldh", seconds / 3600);
+        snprintf(out, SONDE_WORDS_BYTES, "%lluh", seconds / 3600);
     } else {
-        snprintf(out, SONDE_WORDS_BYTES, "%lldd", seconds / 86400);
+        snprintf(out, SONDE_WORDS_BYTES, "%llud", seconds / 86400);
     }
     return out;
 }

@@ -12,8 +12,9 @@
 /* How long something took: "850 ns", "12.3 µs", "1.20 ms", "2.31 s". */
 const char *sonde_words_elapsed(char out[SONDE_WORDS_BYTES], int64_t ns);
 
-/* A span to the coarsest useful unit: "12s", "3m", "2h", "4d"; below zero is "0s". */
-const char *sonde_words_span(char out[SONDE_WORDS_BYTES], int64_t ns);
+/* From one time to another, to the coarsest useful unit: "12s", "3m", "2h", "4d"; "0s" when
+ * `to_ns` is the earlier one. Any two times are allowed. */
+const char *sonde_words_span(char out[SONDE_WORDS_BYTES], int64_t from_ns, int64_t to_ns);
 
 /* A wall clock time, local: "2025-03-01 14:02:11.482". */
 const char *sonde_words_time(char out[SONDE_WORDS_BYTES], int64_t wall_ns);
