@@ -265,6 +265,11 @@ sonde_agent_start(struct sonde_agent **out, const struct sonde_adapter *adapter,
         agent->adapter = *adapter;
         rc = agent_init(agent, config, err);
     }
+    if (rc == SONDE_OK && agent->config.server[0] != '\0') {
+        /* Here and not on the thread: a fork in the middle of it would leave libcurl's and
+         * OpenSSL's locks taken for ever in the child. */
+        rc = sonde_http_prepare();
+    }
     if (rc == SONDE_OK) {
         rc = sonde_thread_start(agent);
     }

@@ -6,7 +6,10 @@
 #include "core/agent/agent_private.h"
 
 #include "core/agent/thread.h"
+#include "core/base/clock.h"
 #include "core/base/log.h"
+
+#define REST_MOST_NS (100 * SONDE_NS_PER_MS) /* that a fork may wait for the thread */
 
 /* All agents there ever were: they are never freed. Grows at its head. */
 static struct sonde_agent *_Atomic agents;
@@ -66,6 +69,9 @@ sonde_fork_renew(struct sonde_agent *agent)
     agent->snapshot_http = NULL;
 
     agent->has_thread = false;
+    agent->worker = NULL;
+    agent->fork_count = 0;
+    atomic_store(&agent->must_rest, false);
     atomic_store(&agent->has_failed, false);
     atomic_store(&agent->has_news, false);
     atomic_store(&agent->stop_deadline_ns, 0);
@@ -79,6 +85,23 @@ sonde_fork_renew(struct sonde_agent *agent)
     }
     if (agent->config.complaints[0] != '\0') {
         sonde_faults_add(&agent->faults, "config", agent->config.complaints);
+    }
+}
+
+void
+sonde_agent_before_fork(struct sonde_agent *agent)
+{
+    if (agent != NULL && !sonde_agent_is_stale(agent) && agent->fork_count++ == 0) {
+        sonde_thread_rest(agent, sonde_clock_mono_ns() + REST_MOST_NS);
+    }
+}
+
+void
+sonde_agent_after_fork_parent(struct sonde_agent *agent)
+{
+    if (agent != NULL && !sonde_agent_is_stale(agent) && agent->fork_count > 0 &&
+        --agent->fork_count == 0) {
+        sonde_thread_wake_up(agent);
     }
 }
 

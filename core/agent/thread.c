@@ -10,6 +10,7 @@
     (60 * SONDE_NS_PER_S) /* the wall clock may have been set meanwhile */
 #define ASK_AGAIN_NS SONDE_NS_PER_S
 #define SIDE_WAIT_MS 20
+#define REST_MOST_NS (100 * SONDE_NS_PER_MS)
 #define JOIN_GRACE_NS (100 * SONDE_NS_PER_MS)
 #define RESPONSE_MOST_BYTES ((size_t)8 * 1024 * 1024)
 
@@ -66,10 +67,24 @@ upkeep(struct sonde_worker *worker, int64_t now_ns)
     return due_ns;
 }
 
+/* Whether the thread is to end here and leave its worker behind. Once it says so nobody but
+ * sonde_thread_wake_up can make it go on. */
+static bool
+must_rest(struct sonde_worker *worker)
+{
+    if (!atomic_load(&worker->agent->must_rest)) {
+        return false;
+    }
+    sonde_lock_take(&worker->agent->mailbox);
+    worker->is_resting = atomic_load(&worker->agent->must_rest);
+    sonde_lock_drop(&worker->agent->mailbox);
+    return worker->is_resting;
+}
+
 static void
 run_until_stopped(struct sonde_worker *worker)
 {
-    while (atomic_load(&worker->agent->stop_deadline_ns) == 0) {
+    while (atomic_load(&worker->agent->stop_deadline_ns) == 0 && !must_rest(worker)) {
         int64_t now_ns = sonde_clock_mono_ns();
         int64_t due_ns = upkeep(worker, now_ns);
         due_ns = earlier(due_ns, sonde_channel_step(&worker->channel, now_ns));
@@ -133,21 +148,36 @@ publish_clients(struct sonde_agent *agent, struct sonde_http *http,
     sonde_lock_drop(&agent->mailbox);
 }
 
+static int
+open_worker(struct sonde_worker *worker, struct sonde_err *err)
+{
+    int rc = open_clients(worker, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_exporter_init(&worker->exporter, worker->agent, worker->snapshot_http,
+                                 err);
+    }
+    if (rc == SONDE_OK) {
+        sonde_channel_init(&worker->channel, worker->agent, worker->http);
+        publish_clients(worker->agent, worker->http, worker->snapshot_http);
+        worker->is_open = true;
+    }
+    return rc;
+}
+
 static void *
 run(void *arg)
 {
     struct sonde_worker *worker = arg;
     struct sonde_agent *agent = worker->agent;
     struct sonde_err err = SONDE_ERR_INIT;
+    atomic_store(&agent->thread_id, sonde_os_thread_id());
     sonde_os_thread_name("sonde-agent");
-    int rc = open_clients(worker, &err);
+    int rc = worker->is_open ? SONDE_OK : open_worker(worker, &err);
     if (rc == SONDE_OK) {
-        rc = sonde_exporter_init(&worker->exporter, agent, worker->snapshot_http, &err);
-    }
-    if (rc == SONDE_OK) {
-        sonde_channel_init(&worker->channel, agent, worker->http);
-        publish_clients(agent, worker->http, worker->snapshot_http);
         run_until_stopped(worker);
+        if (worker->is_resting) {
+            return NULL;
+        }
         wind_down(worker);
         publish_clients(agent, NULL, NULL);
     } else {
@@ -157,6 +187,9 @@ run(void *arg)
         atomic_store(&agent->has_failed, true);
         sonde_agent_ask_safe_point(agent);
     }
+    sonde_lock_take(&agent->mailbox);
+    agent->worker = NULL;
+    sonde_lock_drop(&agent->mailbox);
     if (worker->snapshot_http != worker->http) {
         sonde_http_free(worker->snapshot_http);
     }
@@ -165,6 +198,20 @@ run(void *arg)
     sonde_exporter_fini(&worker->exporter);
     sonde_free(worker);
     return NULL;
+}
+
+static int
+start_thread(struct sonde_agent *agent, struct sonde_worker *worker)
+{
+    atomic_store(&agent->thread_id, 0);
+    worker->is_resting = false;
+    agent->worker = worker; /* nobody else looks while there is no thread */
+    int rc = sonde_os_thread_start(&agent->thread, run, worker);
+    agent->has_thread = rc == SONDE_OK;
+    if (rc != SONDE_OK) {
+        agent->worker = NULL;
+    }
+    return rc;
 }
 
 int
@@ -178,7 +225,7 @@ sonde_thread_start(struct sonde_agent *agent)
     if (rc == SONDE_OK) {
         worker->agent = agent;
         worker->asked_at_ns = -ASK_AGAIN_NS;
-        rc = sonde_os_thread_start(&agent->thread, run, worker);
+        rc = start_thread(agent, worker);
     }
     if (rc != SONDE_OK) {
         sonde_free(worker);
@@ -187,13 +234,54 @@ sonde_thread_start(struct sonde_agent *agent)
         sonde_agent_disarm(agent);
         return rc;
     }
-    agent->has_thread = true;
     return SONDE_OK;
+}
+
+void
+sonde_thread_rest(struct sonde_agent *agent, int64_t deadline_ns)
+{
+    if (!agent->has_thread) {
+        return;
+    }
+    atomic_store(&agent->must_rest, true);
+    sonde_agent_wake(agent);
+    if (sonde_os_thread_join(agent->thread, deadline_ns) == SONDE_OK) {
+        sonde_os_thread_await_end(atomic_load(&agent->thread_id), deadline_ns);
+        agent->has_thread = false;
+    }
+}
+
+void
+sonde_thread_wake_up(struct sonde_agent *agent)
+{
+    if (!atomic_load(&agent->must_rest)) {
+        return;
+    }
+    sonde_lock_take(&agent->mailbox);
+    atomic_store(&agent->must_rest, false);
+    struct sonde_worker *worker = agent->worker;
+    bool is_resting = worker != NULL && worker->is_resting;
+    sonde_lock_drop(&agent->mailbox);
+    if (!is_resting) {
+        return; /* it did not hear of it in time, and will not now; or it ended by itself */
+    }
+    if (agent->has_thread) {
+        sonde_os_thread_join(agent->thread,
+                             sonde_clock_mono_ns() + REST_MOST_NS); /* it is ending */
+    }
+    int rc = start_thread(agent, worker);
+    if (rc != SONDE_OK) {
+        /* What it owned is left behind: freeing it would have to say goodbye. */
+        sonde_agent_fault(agent, "thread", "can not go on: %s", sonde_code_text(rc));
+        atomic_store(&agent->has_failed, true);
+        sonde_agent_disarm(agent);
+    }
 }
 
 void
 sonde_thread_stop(struct sonde_agent *agent, int64_t deadline_ns)
 {
+    sonde_thread_wake_up(agent);
     if (!agent->has_thread) {
         return;
     }

@@ -20,6 +20,9 @@ struct sonde_worker {
     struct sonde_http *snapshot_http; /* the same, unless snapshots go elsewhere */
     struct sonde_channel channel;
     struct sonde_exporter exporter;
+    bool is_open; /* clients, channel and exporter are there */
+    bool
+        is_resting; /* guarded by the mailbox's lock: the thread left it, or is leaving */
     int64_t asked_at_ns; /* when a safe point was last asked for */
 };
 
@@ -30,5 +33,12 @@ int sonde_thread_start(struct sonde_agent *agent);
 /* Has the thread send what waits and end, and waits for it until `deadline_ns` and a moment
  * more. Does nothing when there is none. Ctx: VM lock. */
 void sonde_thread_stop(struct sonde_agent *agent, int64_t deadline_ns);
+
+/* Ends the thread, if it can be done by `deadline_ns`, and keeps all that it owns for
+ * sonde_thread_wake_up. Does nothing when there is none. Ctx: VM lock. */
+void sonde_thread_rest(struct sonde_agent *agent, int64_t deadline_ns);
+
+/* Starts a thread that goes on with it. Does nothing when none rests. Ctx: VM lock. */
+void sonde_thread_wake_up(struct sonde_agent *agent);
 
 #endif

@@ -28,6 +28,10 @@ int sonde_os_thread_start(pthread_t *out, void *(*run)(void *), void *arg);
  * system has no timed join it waits without one. */
 int sonde_os_thread_join(pthread_t thread, int64_t deadline_ns);
 
+/* Waits until the kernel has forgotten the ended thread of that id (sonde_os_thread_id), which is a
+ * moment after its join: until then it counts as one of the process's threads. */
+void sonde_os_thread_await_end(uint64_t thread_id, int64_t deadline_ns);
+
 /* Fills `out` with unpredictable bytes; falls back to clock and pid mixing, never fails. */
 void sonde_os_random(void *out, size_t size);
 

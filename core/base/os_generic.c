@@ -40,6 +40,14 @@ sonde_os_thread_join(pthread_t thread, int64_t deadline_ns)
     return pthread_join(thread, NULL) == 0 ? SONDE_OK : SONDE_E_INVAL;
 }
 
+/* Nor can one ask for it. */
+void
+sonde_os_thread_await_end(uint64_t thread_id, int64_t deadline_ns)
+{
+    (void)thread_id;
+    (void)deadline_ns;
+}
+
 /* POSIX has no coarse clock. */
 int64_t
 sonde_os_coarse_ns(void)

@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -63,6 +64,20 @@ sonde_os_thread_join(pthread_t thread, int64_t deadline_ns)
             return SONDE_E_TIMEOUT;
         }
     }
+}
+
+void
+sonde_os_thread_await_end(uint64_t thread_id, int64_t deadline_ns)
+{
+    if (thread_id == 0) {
+        return;
+    }
+    int saved_errno = errno;
+    while (syscall(SYS_tgkill, getpid(), (pid_t)thread_id, 0) == 0 &&
+           sonde_clock_mono_ns() < deadline_ns) {
+        sched_yield();
+    }
+    errno = saved_errno;
 }
 
 int64_t

@@ -72,6 +72,13 @@ init_curl(void)
     curl_ready = curl_global_init(CURL_GLOBAL_DEFAULT);
 }
 
+int
+sonde_http_prepare(void)
+{
+    pthread_once(&curl_once, init_curl);
+    return curl_ready == CURLE_OK ? SONDE_OK : SONDE_E_IO;
+}
+
 /* --- Sockets ------------------------------------------------------------------------ */
 
 static curl_socket_t
@@ -265,8 +272,7 @@ sonde_http_new(struct sonde_http **out, const struct sonde_http_options *options
     struct sonde_http *http;
     int code;
 
-    pthread_once(&curl_once, init_curl);
-    if (curl_ready != CURLE_OK)
+    if (sonde_http_prepare() != SONDE_OK)
         return sonde_err_set(err, SONDE_E_IO, "libcurl", "%s",
                              curl_easy_strerror(curl_ready));
     http = sonde_calloc(1, sizeof(*http));

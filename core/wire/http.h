@@ -61,6 +61,10 @@ struct sonde_http_request {
     void *arg;
 };
 
+/* Sets libcurl up for this process, which takes locks and milliseconds once: call it before there are
+ * threads or forks that a first use could meet. SONDE_E_IO when libcurl can not be used. */
+int sonde_http_prepare(void);
+
 int sonde_http_new(struct sonde_http **out, const struct sonde_http_options *options,
                    struct sonde_err *err);
 

@@ -68,6 +68,15 @@ void sonde_agent_code_ready(struct sonde_agent *agent, struct sonde_str file);
 /* This code is being freed: its sites are gone, none of its frames is alive. Ctx: VM lock. */
 void sonde_agent_code_vanished(struct sonde_agent *agent, uint64_t code);
 
+/* Around a fork that the runtime knows of beforehand, in the parent. `before` ends the agent's
+ * thread for the moment, so that the child is the copy of a process in which nothing of ours was
+ * under way and no library's lock was held for us, and no warning about threads is due; it waits
+ * at most 100 ms. `after` goes on where it stopped, connections included. They nest. Forks that
+ * nobody announces are survived as well, by what the child does.
+ * Ctx: VM lock. */
+void sonde_agent_before_fork(struct sonde_agent *agent);
+void sonde_agent_after_fork_parent(struct sonde_agent *agent);
+
 /* In the child of a fork, as early as the runtime can say so, under the VM lock: a new
  * instance id, queue, thread and counters; armed probes stay armed. A child that never calls
  * this and never hits a probe stays without a thread. */

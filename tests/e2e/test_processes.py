@@ -86,7 +86,9 @@ def test_CORE_13_fork_children_are_agents_of_their_own(collector, python, tmp_pa
     probe = collector.sonde("probe", "add", "program.py:4", "--rate", 5).stdout.strip()
     done = run_script(collector, python, program)
     assert done.returncode == 0, done.stderr
-    snapshots = collector.await_snapshots(probe, 5)
+    snapshots = wait_for("five processes", lambda: (
+        lambda found: found if len({s["runtime"]["pid"] for s in found}) == 5 else None)(
+            collector.snapshots(probe)))
     by_pid = {}
     for s in snapshots:
         by_pid.setdefault(s["runtime"]["pid"], set()).add(s["runtime"]["instance_id"])
@@ -137,9 +139,35 @@ def test_CORE_13_daemonised(collector, python, tmp_path):
             time.sleep(0.05)
         """)
     probe = collector.sonde("probe", "add", "program.py:4", "--rate", 10).stdout.strip()
-    assert run_script(collector, python, program).returncode == 0
+    subprocess.run([SONDE, "run", "--server", collector.url, "--", str(python), str(program)],
+                   stdout=subprocess.DEVNULL, check=True, timeout=30)
     snapshot = collector.await_snapshots(probe)[0]
     os.kill(snapshot["runtime"]["pid"], signal.SIGTERM)
+
+
+def test_CORE_13_forking_brings_no_warning(collector, python, tmp_path):
+    """CPython warns of forking with threads; ours rest meanwhile, and go on in the parent."""
+    program = write(tmp_path, """
+        import os, time, sys, threading
+        def work(n):
+            return n + 1
+        def fork():
+            pid = os.fork()
+            if pid == 0:
+                os._exit(0)
+            os.waitpid(pid, 0)
+        for _ in range(20):
+            fork()
+        before = time.monotonic()
+        while time.monotonic() < before + 3:
+            work(1)
+            time.sleep(0.02)
+        """)
+    probe = collector.sonde("probe", "add", "program.py:4").stdout.strip()
+    done = subprocess.run([SONDE, "run", "--server", collector.url, "--", str(python), "-W", "error",
+                           str(program)], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert collector.await_snapshots(probe)
 
 
 def test_CORE_17_a_broken_agent_is_not_felt(collector, python, tmp_path):

@@ -17,6 +17,7 @@ class _Rewriter(ast.NodeTransformer):
 
     def __init__(self):
         self.unsure = set()  # lines on which more runs than a statement alone
+        self.lambdas = set()
 
     def _call(self, line, like):
         call = ast.Call(ast.Name(COUNT, ast.Load()), [ast.Constant(line)], [])
@@ -34,8 +35,7 @@ class _Rewriter(ast.NodeTransformer):
             line = node.lineno
             counted = line != taken
             taken = getattr(node, "end_lineno", line) if counted or line == taken else taken
-            counted_by_itself = isinstance(node, ast.While) and not self._is_one_line(node) \
-                and not self._is_constant(node.test)
+            counted_by_itself = isinstance(node, ast.While) and not self._is_one_line(node)
             # The header counts for all that stands on its line.
             new = self._statement(node, line if True else None)
             if counted and not counted_by_itself and not self._has_no_code(node, index):
@@ -45,9 +45,6 @@ class _Rewriter(ast.NodeTransformer):
 
     def _is_one_line(self, node):
         return node.body[0].lineno == node.lineno
-
-    def _is_constant(self, node):
-        return isinstance(node, ast.Constant)
 
     def _has_no_code(self, node, index):
         if isinstance(node, (ast.Global, ast.Nonlocal)):
@@ -72,7 +69,7 @@ class _Rewriter(ast.NodeTransformer):
                         isinstance(block[0], ast.Expr) and isinstance(block[0].value, ast.Constant):
                     doc, block = block[:1], block[1:]
                 setattr(node, name, doc + self._block(block, inner_line))
-        if isinstance(node, ast.While) and not self._is_one_line(node) and not self._is_constant(node.test):
+        if isinstance(node, ast.While) and not self._is_one_line(node):
             node.test = self._first(line, self.visit(node.test))
         if isinstance(node, (ast.Try, ast.TryStar)):
             for handler in node.handlers:
@@ -100,13 +97,15 @@ class _Rewriter(ast.NodeTransformer):
             elif isinstance(value, ast.arguments):
                 self.visit(value)
         if isinstance(node, (ast.If, ast.Assert)) or (
-                isinstance(node, ast.While) and (self._is_one_line(node) or self._is_constant(node.test))):
+                isinstance(node, ast.While) and self._is_one_line(node)):
             node.test = self.visit(node.test)
         return node
 
     def visit_Lambda(self, node):
         self.generic_visit(node)
         node.body = self._first(node.body.lineno, node.body)
+        self.lambdas.add(node.lineno)
+        self.lambdas.add(node.body.lineno)
         return node
 
 
@@ -114,7 +113,10 @@ def rewrite(source, filename):
     """(code that counts, lines that are not to be compared)."""
     tree = ast.parse(source, filename)
     rewriter = _Rewriter()
+    first_lines = {node.lineno for node in ast.walk(tree) if isinstance(node, ast.stmt)}
     tree.body = rewriter._block(tree.body, None)
+    # A lambda on a further line of a statement: it is made there as well.
+    rewriter.unsure |= rewriter.lambdas - first_lines
     ast.fix_missing_locations(tree)
     return compile(tree, filename, "exec", dont_inherit=True), rewriter.unsure
 
@@ -126,6 +128,15 @@ def all_codes(code, parent=None):
             yield from all_codes(const, code)
 
 
+def _holds(native, parents, code, line):
+    """Whether the line belongs to a statement outside `code`."""
+    while code is not None and _is_part(code):
+        code = parents[code]
+        if code is not None and native.places_testonly(code, line):
+            return True
+    return False
+
+
 def _is_part(code):
     return code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>") or \
         code.co_name.startswith("<generic parameters of ") or \
@@ -133,16 +144,17 @@ def _is_part(code):
 
 
 def places(native, root):
-    """{code: {offset: line}} of every line of a program, as find() would choose them."""
+    """{code: {offset: [line, …]}} of every line of a program, as find() would choose them."""
     found = {}
-    for code, parent in all_codes(root):
+    parents = dict(all_codes(root))
+    for code in parents:
         lines = {line for _, _, line in code.co_lines() if line}
         chosen = {}
         for line in lines:
-            if parent is not None and _is_part(code) and native.places_testonly(parent, line):
+            if _holds(native, parents, code, line):
                 continue
             for offset in native.places_testonly(code, line):
-                chosen[offset] = line
+                chosen.setdefault(offset, []).append(line)
         found[code] = chosen
     return found
 
@@ -169,10 +181,10 @@ def run_probed(native, code, names, work, tool=1):
     monitoring.use_tool_id(tool, "oracle")
 
     def on_instruction(this, offset):
-        line = chosen[this].get(offset)
-        if line is None:
+        lines = chosen[this].get(offset)
+        if lines is None:
             return monitoring.DISABLE
-        counts[line] += 1
+        counts.update(lines)
 
     try:
         monitoring.register_callback(tool, monitoring.events.INSTRUCTION, on_instruction)
@@ -186,7 +198,7 @@ def run_probed(native, code, names, work, tool=1):
             monitoring.set_local_events(tool, this, 0)
         monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
         monitoring.free_tool_id(tool)
-    return counts, {line for lines in chosen.values() for line in lines.values()}
+    return counts, {line for told in chosen.values() for lines in told.values() for line in lines}
 
 
 def differences(native, source, filename, work, names=None):

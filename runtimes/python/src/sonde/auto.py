@@ -62,7 +62,11 @@ def _start():
         # First in, last out: what the application does at its exit is still seen.
         atexit.register(_native.stop)
         _native.start()
-        os.register_at_fork(after_in_child=_native.after_fork_child)
+        os.register_at_fork(
+            before=_native.before_fork,
+            after_in_parent=_native.after_fork_parent,
+            after_in_child=_native.after_fork_child,
+        )
         sonde._reason = None
     except Exception as error:
         _off(str(error), True)

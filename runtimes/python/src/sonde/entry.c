@@ -5,10 +5,13 @@
 #include "adapter.h"
 #include "code_index.h"
 #include "compat/compat_verify.h"
+#include "core/base/os.h"
 #include "hooks.h"
 #include "state.h"
 #include "test_support.h"
 #include "vm_thread.h"
+
+#include <unistd.h>
 
 struct sonde_py_state sonde_py = {.tool = SONDE_PY_NO_TOOL, .watcher = -1};
 
@@ -17,9 +20,9 @@ tell_faults(unsigned wanted)
 {
     for (int part = 0; part < SONDE_PY_PART_COUNT; part++) {
         if (wanted & 1u << part && !(sonde_py.parts & 1u << part)) {
-            sonde_agent_fault(sonde_py.agent, sonde_py_part_name((enum sonde_py_part)part),
-                              "not as known from CPython %s; switched off",
-                              SONDE_PY_SERIES);
+            sonde_agent_fault(
+                sonde_py.agent, sonde_py_part_name((enum sonde_py_part)part),
+                "not as known from CPython %s; switched off", SONDE_PY_SERIES);
         }
     }
 }
@@ -40,7 +43,8 @@ get_monitoring(struct sonde_err *err)
 {
     PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
     if (monitoring != NULL && sonde_py.monitoring == NULL) {
-        sonde_py.set_local_events = PyObject_GetAttrString(monitoring, "set_local_events");
+        sonde_py.set_local_events =
+            PyObject_GetAttrString(monitoring, "set_local_events");
         sonde_py.set_events = PyObject_GetAttrString(monitoring, "set_events");
         sonde_py.disable = PyObject_GetAttrString(monitoring, "DISABLE");
         if (sonde_py.set_local_events != NULL && sonde_py.set_events != NULL &&
@@ -73,8 +77,8 @@ static int
 start_all(struct sonde_err *err)
 {
     const char *version = Py_GetVersion();
-    snprintf(sonde_py.version, sizeof(sonde_py.version), "%.*s", (int)strcspn(version, " "),
-             version);
+    snprintf(sonde_py.version, sizeof(sonde_py.version), "%.*s",
+             (int)strcspn(version, " "), version);
     int result = get_monitoring(err);
     if (result == SONDE_OK) {
         sonde_py.parts = sonde_py_verify(sonde_py.forced);
@@ -140,6 +144,44 @@ stop(PyObject *module, PyObject *unused)
 }
 
 static PyObject *
+before_fork(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    if (sonde_py_is_running() && !sonde_agent_is_stale(sonde_py.agent)) {
+        sonde_py_vm_thread_before_fork();
+        sonde_agent_before_fork(sonde_py.agent);
+    }
+    Py_RETURN_NONE;
+}
+
+static int
+go_on_after_fork(void *unused)
+{
+    (void)unused;
+    if (sonde_py_is_running() && !sonde_agent_is_stale(sonde_py.agent)) {
+        sonde_agent_after_fork_parent(sonde_py.agent);
+        sonde_py_vm_thread_after_fork_parent();
+    }
+    return 0;
+}
+
+/* 3.13 counts threads, to warn the application of forking with them, after this hook: so the
+ * main thread goes on only when it is back in the interpreter. From any other thread the
+ * warning is due in any case, and the main thread may sleep for long. */
+static PyObject *
+after_fork_parent(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    bool is_main_thread = sonde_os_thread_id() == (uint64_t)getpid();
+    if (!is_main_thread || Py_AddPendingCall(go_on_after_fork, NULL) != 0) {
+        go_on_after_fork(NULL);
+    }
+    Py_RETURN_NONE;
+}
+
+static PyObject *
 after_fork_child(PyObject *module, PyObject *unused)
 {
     (void)module;
@@ -160,8 +202,8 @@ status(PyObject *module, PyObject *unused)
     (void)unused;
     return Py_BuildValue("{s:O,s:s,s:n,s:n}", "running",
                          sonde_py_is_running() ? Py_True : Py_False, "version",
-                         SONDE_VERSION, "armed", (Py_ssize_t)sonde_py_armed_count(), "codes",
-                         (Py_ssize_t)sonde_py_index_size());
+                         SONDE_VERSION, "armed", (Py_ssize_t)sonde_py_armed_count(),
+                         "codes", (Py_ssize_t)sonde_py_index_size());
 }
 
 static PyObject *
@@ -179,8 +221,9 @@ report(PyObject *module, PyObject *unused)
             return PyErr_NoMemory();
         }
         size_t needed = sonde_agent_testonly_report(sonde_py.agent, text, size);
-        PyObject *result =
-            needed < size ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)needed, "replace") : NULL;
+        PyObject *result = needed < size
+                               ? PyUnicode_DecodeUTF8(text, (Py_ssize_t)needed, "replace")
+                               : NULL;
         PyMem_Free(text);
         if (needed < size) {
             return result;
@@ -194,6 +237,8 @@ report(PyObject *module, PyObject *unused)
 static PyMethodDef methods[] = {
     {"start", start, METH_NOARGS, "Start the agent; RuntimeError says why not."},
     {"stop", stop, METH_NOARGS, "Send what waits, and end."},
+    {"before_fork", before_fork, METH_NOARGS, "Before a fork."},
+    {"after_fork_parent", after_fork_parent, METH_NOARGS, "In the parent of a fork."},
     {"after_fork_child", after_fork_child, METH_NOARGS, "In a forked child."},
     {"status", status, METH_NOARGS, "What runs, as a dict."},
     {"report", report, METH_NOARGS, "What the collector is told, as JSON."},

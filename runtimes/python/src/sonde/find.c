@@ -82,14 +82,26 @@ holds(const PyCodeObject *outer, const PyCodeObject *inner)
     return false;
 }
 
-/* Whether the code that holds this part has the line itself. */
+static const PyCodeObject *
+holder_of(const struct sonde_py_codes *codes, const PyCodeObject *code)
+{
+    for (size_t i = 0; i < codes->count; i++) {
+        if (holds(codes->list[i], code)) {
+            return codes->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* Whether what this part has of the line belongs to a statement outside it. */
 static bool
 is_told_outside(const struct sonde_py_codes *codes, const PyCodeObject *code, int line)
 {
-    for (size_t i = 0; i < codes->count; i++) {
+    for (; code != NULL && is_part_of_statement(code); code = holder_of(codes, code)) {
+        PyCodeObject *outer = (PyCodeObject *)holder_of(codes, code);
         struct sonde_py_listing listing;
-        if (!holds(codes->list[i], code) || !sonde_py_code_has_line(codes->list[i], line) ||
-            sonde_py_listing_init(&listing, codes->list[i]) != SONDE_OK) {
+        if (outer == NULL || !sonde_py_code_has_line(outer, line) ||
+            sonde_py_listing_init(&listing, outer) != SONDE_OK) {
             continue;
         }
         bool can_tell = sonde_py_listing_can_tell(&listing, line);
@@ -108,8 +120,7 @@ report_line(struct sonde_finding *finding, const struct sonde_py_codes *codes,
 {
     struct sonde_py_listing listing;
     int units[PLACES_MAX];
-    if (!sonde_py_code_has_line(code, line) ||
-        (is_part_of_statement(code) && is_told_outside(codes, code, line))) {
+    if (!sonde_py_code_has_line(code, line) || is_told_outside(codes, code, line)) {
         return 0;
     }
     int result = sonde_py_listing_init(&listing, code);

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frames.h"
 
+#include "core/base/os.h"
 #include "fields.h"
 #include "lines.h"
 #include "state.h"
 #include "text.h"
 #include "values.h"
 
-#include <pthread.h>
+#include <unistd.h>
 
 #define FRAMES_MAX 256
 
@@ -105,11 +106,13 @@ sonde_py_write_stack(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
 /* --- Thread --------------------------------------------------------------------------------- */
 
 #define NAME_BYTES 64
+#define LOOKS_APART 100 /* captures */
 
 /* The thread's name as Python's threading has it, found once per thread. */
 static _Thread_local struct {
     uint64_t id;
     size_t len;
+    unsigned looks_left;
     char name[NAME_BYTES];
 } me;
 
@@ -142,19 +145,24 @@ find_name(unsigned long id)
     PyObject *thread = thread_object(id);
     PyObject *name = thread != NULL ? sonde_py_field(thread, SONDE_STR("_name")) : NULL;
     struct sonde_str text = sonde_py_text(name, buf);
+    if (text.len == 0 && sonde_os_thread_id() == (uint64_t)getpid()) {
+        text = SONDE_STR("MainThread"); /* threading is not imported yet */
+    }
     me.len = text.len < NAME_BYTES ? text.len : NAME_BYTES;
     while (me.len > 0 && me.len < text.len && (text.ptr[me.len] & 0xC0) == 0x80) {
         me.len--;
     }
     memcpy(me.name, text.ptr, me.len);
-    me.id = text.len > 0 ? id : 0;
+    me.id = id;
+    me.looks_left = LOOKS_APART;
 }
 
 void
 sonde_py_write_thread(struct sonde_tape *tape)
 {
     unsigned long id = PyThreadState_Get()->thread_id;
-    if (me.id != id) {
+    /* A thread that threading does not know may become known to it. */
+    if (me.id != id || (me.len == 0 && me.looks_left-- == 0)) {
         find_name(id);
     }
     sonde_tape_thread(tape, id, (struct sonde_str){me.name, me.len});

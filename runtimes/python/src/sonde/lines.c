@@ -289,10 +289,30 @@ successors(const struct sonde_py_listing *listing, int i, int to[2])
 /* --- Which instructions tell a line ------------------------------------------------------- */
 
 /* Bits of listing->mark. */
-enum { MARK_ENTERED = 1, MARK_STARTS = 2, MARK_SEEN = 4, MARK_WALL = 8, MARK_JOINED = 16 };
+enum {
+    MARK_ENTERED = 1, /* of the line, and control comes from another line */
+    MARK_STARTS = 2,  /* and a statement may begin there */
+    MARK_SEEN = 4,
+    MARK_WALL = 8,
+    MARK_JOINED = 16, /* control may come otherwise than from the instruction before */
+    MARK_TURNED = 32, /* control may come from behind: a loop begins */
+};
 
-/* Marks every instruction of `line` which control enters from another line, and all to which
- * control may come otherwise than from the instruction before. */
+/* Where the compiler folds the first constant of a function's body, it forgets its line and
+ * gives it that of the `def`: a lone load there is no part of it. */
+static bool
+is_stray_constant(const struct sonde_py_listing *listing, int i)
+{
+    if (i != next_instruction(listing, listing->first) || listing->op[i] != LOAD_CONST)
+        return false;
+    for (int k = 0; k < listing->count; k++)
+        if (k != i && listing->op[k] != 0 && listing->line[k] == listing->line[i])
+            return false;
+    return true;
+}
+
+/* Finds where control joins, and every instruction of `line` which it enters from another;
+ * returns how many of these there are. */
 static int
 mark_entered(struct sonde_py_listing *listing, int line)
 {
@@ -308,10 +328,10 @@ mark_entered(struct sonde_py_listing *listing, int line)
         int next = next_instruction(listing, i);
         for (int k = 0; k < n; k++)
             if (to[k] != next)
-                listing->mark[to[k]] |= MARK_JOINED;
+                listing->mark[to[k]] |= to[k] <= i ? MARK_JOINED | MARK_TURNED : MARK_JOINED;
         for (int k = 0; k < n && listing->line[i] != line; k++)
             if (listing->line[to[k]] == line && !(listing->mark[to[k]] & MARK_ENTERED) &&
-                !op_has_no_events(listing->op[to[k]])) {
+                !op_has_no_events(listing->op[to[k]]) && !is_stray_constant(listing, to[k])) {
                 listing->mark[to[k]] |= MARK_ENTERED;
                 found++;
             }
@@ -409,11 +429,17 @@ is_continuation(struct sonde_py_listing *listing, int i, uint8_t bit)
     return !reached;
 }
 
-/* The turn of a loop is entered each time; what comes just before it, once. */
+/* `while True:` is a NOP, which only some of its turns pass; all pass what follows it. The
+ * turn of a `for`, on the contrary, is no execution of its line, and what comes just before
+ * it runs once. */
 static int
-before_loop(const struct sonde_py_listing *listing, int i)
+settle_unit(const struct sonde_py_listing *listing, int i, int starts)
 {
-    if (listing->op[i] != FOR_ITER || i == 0)
+    if (listing->op[i] == NOP) {
+        int next = next_instruction(listing, i);
+        return next < listing->count && listing->mark[next] & MARK_TURNED ? next : i;
+    }
+    if (starts > 0 || listing->op[i] != FOR_ITER || i == 0)
         return i;
     int before = i - 1;
     while (before > listing->first && listing->op[before] == 0)
@@ -454,7 +480,7 @@ sonde_py_listing_places(struct sonde_py_listing *listing, int line, int *units, 
         if (listing->mark[i] & (starts > 0 ? MARK_STARTS : MARK_ENTERED) && !is_told &&
             !is_told_before(listing, i, starts)) {
             if (n < most)
-                units[n] = starts > 0 ? i : before_loop(listing, i);
+                units[n] = settle_unit(listing, i, starts);
             n++;
             is_told = true;
         }

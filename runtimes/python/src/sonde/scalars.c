@@ -83,14 +83,27 @@ write_hex(struct sonde_tape *tape, struct sonde_str type, const digit *digits, s
     sonde_tape_number(tape, type, (struct sonde_str){text, at});
 }
 
+static void
+write_small(struct sonde_tape *tape, struct sonde_str type, Py_ssize_t value)
+{
+    char text[24];
+    size_t at = sizeof(text), left = value < 0 ? 0 - (size_t)value : (size_t)value;
+    do {
+        text[--at] = (char)('0' + left % 10);
+        left /= 10;
+    } while (left > 0);
+    if (value < 0) {
+        text[--at] = '-';
+    }
+    sonde_tape_number(tape, type, (struct sonde_str){text + at, sizeof(text) - at});
+}
+
 void
 sonde_py_write_int(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
     const PyLongObject *number = (const PyLongObject *)value;
-    char text[32];
     if (PyUnstable_Long_IsCompact(number)) {
-        int len = snprintf(text, sizeof(text), "%zd", PyUnstable_Long_CompactValue(number));
-        sonde_tape_number(tape, type, str_of(text, len, sizeof(text)));
+        write_small(tape, type, PyUnstable_Long_CompactValue(number));
         return;
     }
     if (!sonde_py_has(SONDE_PY_PART_INTS)) {
@@ -113,19 +126,62 @@ static void
 float_text(double value, int flags, char *out, size_t size)
 {
     char *text = PyOS_double_to_string(value, 'r', 0, flags, NULL);
-    if (text == NULL) {
+    size_t len = text != NULL ? strlen(text) : 0;
+    if (text == NULL || len >= size) {
         sonde_py_clear_error();
-        out[0] = '\0';
-        return;
+        len = 0;
     }
-    snprintf(out, size, "%s", text);
+    memcpy(out, text != NULL ? text : "", len);
+    out[len] = '\0';
     PyMem_Free(text);
+}
+
+#define PLAIN_PLACES 6
+#define PLAIN_MOST 1e9
+
+/* Numbers with few decimal places, a tenth of the price. n / 10^k is rounded correctly, so
+ * when it gives the number back, n's digits are a text that reads back; and of at most 15
+ * digits, as here, no other text does. False: not one of these. */
+static bool
+try_write_plain(struct sonde_tape *tape, struct sonde_str type, double value)
+{
+    double most = value < 0 ? -value : value, scale = 1;
+    char text[24];
+    size_t at = sizeof(text);
+    if (!(most >= 1e-4 && most < PLAIN_MOST)) {
+        return false;
+    }
+    for (int places = 0; places <= PLAIN_PLACES; places++, scale *= 10) {
+        uint64_t digits = (uint64_t)(most * scale + 0.5);
+        if ((double)digits / scale != most) {
+            continue;
+        }
+        if (places == 0) {
+            text[--at] = '0';
+            text[--at] = '.';
+        }
+        for (int i = 0; digits > 0 || i <= places; i++, digits /= 10) {
+            if (i == places && places > 0) {
+                text[--at] = '.';
+            }
+            text[--at] = (char)('0' + digits % 10);
+        }
+        if (value < 0) {
+            text[--at] = '-';
+        }
+        sonde_tape_number(tape, type, (struct sonde_str){text + at, sizeof(text) - at});
+        return true;
+    }
+    return false;
 }
 
 void
 sonde_py_write_float(struct sonde_tape *tape, struct sonde_str type, double value)
 {
     char text[64];
+    if (try_write_plain(tape, type, value)) {
+        return;
+    }
     float_text(value, Py_DTSF_ADD_DOT_0, text, sizeof(text));
     if (text[0] == '\0') {
         sonde_tape_skip(tape, type, SONDE_REASON_UNREADABLE);

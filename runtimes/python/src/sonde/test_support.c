@@ -296,6 +296,19 @@ sonde_py_take_testonly(PyObject *module, PyObject *unused)
 }
 
 PyObject *
+sonde_py_discard_testonly(PyObject *module, PyObject *unused)
+{
+    (void)module;
+    (void)unused;
+    char first[8];
+    long count = 0;
+    while (sonde_agent_testonly_take(sonde_py.agent, first, sizeof(first)) > 0) {
+        count++;
+    }
+    return PyLong_FromLong(count);
+}
+
+PyObject *
 sonde_py_apply_testonly(PyObject *module, PyObject *json)
 {
     (void)module;

@@ -12,6 +12,9 @@ PyObject *sonde_py_apply_testonly(PyObject *module, PyObject *json);
 /* take_testonly(): the oldest record as a dict, None when there is none. */
 PyObject *sonde_py_take_testonly(PyObject *module, PyObject *unused);
 
+/* discard_testonly(): takes all records; how many there were. */
+PyObject *sonde_py_discard_testonly(PyObject *module, PyObject *unused);
+
 /* safe_point_testonly(): here and now. */
 PyObject *sonde_py_safe_point_testonly(PyObject *module, PyObject *unused);
 
@@ -27,6 +30,7 @@ PyObject *sonde_py_armed_testonly(PyObject *module, PyObject *code);
 #define SONDE_PY_TEST_METHODS                                                            \
     {"apply_testonly", sonde_py_apply_testonly, METH_O, NULL},                           \
         {"take_testonly", sonde_py_take_testonly, METH_NOARGS, NULL},                    \
+        {"discard_testonly", sonde_py_discard_testonly, METH_NOARGS, NULL},              \
         {"safe_point_testonly", sonde_py_safe_point_testonly, METH_NOARGS, NULL},        \
         {"places_testonly", sonde_py_places_testonly, METH_VARARGS, NULL},               \
         {"fail_testonly", sonde_py_fail_testonly, METH_O, NULL},                         \

@@ -74,6 +74,13 @@ sonde_py_type_name(PyTypeObject *type, char *buf)
         if (name != NULL)
             return sonde_py_text(name, buf);
     }
+    /* The few that nearly all values have, without counting their letters. */
+    if (type == &PyLong_Type) {
+        return SONDE_STR("int");
+    }
+    if (type == &PyUnicode_Type) {
+        return SONDE_STR("str");
+    }
     const char *dot = strrchr(type->tp_name, '.');
     return sonde_str_from(dot != NULL ? dot + 1 : type->tp_name);
 }

@@ -8,15 +8,21 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 
+#define END_MOST_NS ((int64_t)10 * 1000 * 1000)
 #define LATE_LOOK_NS ((int64_t)80 * 1000 * 1000)
 
 static struct {
-    pthread_mutex_t mutex; /* guards the rest; never held while the VM lock is waited for */
+    pthread_mutex_t
+        mutex; /* guards the rest; never held while the VM lock is waited for */
     pthread_cond_t wake;
     pthread_t thread;
     PyInterpreterState *interpreter;
     bool exists, is_asked, must_end, watches_late;
+    _Atomic uint64_t thread_id; /* the kernel's; 0: it has not begun */
+    uint32_t fork_count;        /* forks under way for which it rests; VM lock */
+    bool is_resting;            /* VM lock */
 } vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void
@@ -59,6 +65,7 @@ run(void *unused)
 {
     (void)unused;
     bool is_asked;
+    atomic_store(&vm.thread_id, sonde_os_thread_id());
     sonde_os_thread_name("sonde-vm");
     while (wait_for_work(&is_asked)) {
         /* Made for the moment, so that nobody ever sees a thread of ours that idles. NULL:
@@ -86,6 +93,8 @@ run(void *unused)
 static int
 start(void)
 {
+    vm.must_end = false;
+    atomic_store(&vm.thread_id, 0);
     int result = sonde_os_thread_start(&vm.thread, run, NULL);
     vm.exists = result == SONDE_OK;
     return result;
@@ -96,7 +105,6 @@ sonde_py_vm_thread_start(struct sonde_err *err)
 {
     init_cond();
     vm.interpreter = PyInterpreterState_Get();
-    vm.must_end = false;
     int result = start();
     if (result != SONDE_OK) {
         return sonde_err_set(err, result, NULL, "a thread could not be started");
@@ -114,10 +122,10 @@ sonde_py_vm_thread_stop(void)
     vm.must_end = true;
     pthread_cond_signal(&vm.wake);
     pthread_mutex_unlock(&vm.mutex);
-    Py_BEGIN_ALLOW_THREADS
-    pthread_join(vm.thread, NULL);
-    Py_END_ALLOW_THREADS
-    vm.exists = false;
+    Py_BEGIN_ALLOW_THREADS pthread_join(vm.thread, NULL);
+    sonde_os_thread_await_end(atomic_load(&vm.thread_id),
+                              sonde_clock_mono_ns() + END_MOST_NS);
+    Py_END_ALLOW_THREADS vm.exists = false;
 }
 
 void
@@ -142,16 +150,43 @@ sonde_py_vm_thread_watch_late(void)
 }
 
 void
+sonde_py_vm_thread_before_fork(void)
+{
+    /* A second fork may come while the first one waits here without the VM lock. */
+    if (vm.fork_count++ == 0 && vm.exists) {
+        vm.is_resting = true;
+        sonde_py_vm_thread_stop();
+    }
+}
+
+static void
+restart(const char *where)
+{
+    if (start() != SONDE_OK) {
+        sonde_agent_fault(sonde_py.agent, "vm_thread", "could not be started again in %s",
+                          where);
+    }
+}
+
+void
+sonde_py_vm_thread_after_fork_parent(void)
+{
+    if (vm.fork_count > 0 && --vm.fork_count == 0 && vm.is_resting) {
+        vm.is_resting = false;
+        restart("the parent of a fork");
+    }
+}
+
+void
 sonde_py_vm_thread_after_fork(void)
 {
-    if (!vm.exists) {
+    if (!vm.exists && !vm.is_resting) {
         return;
     }
+    vm.fork_count = 0;
+    vm.is_resting = false;
     /* Another thread of the parent may have held it at the moment of the fork. */
     vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
     init_cond();
-    if (start() != SONDE_OK) {
-        sonde_agent_fault(sonde_py.agent, "vm_thread",
-                          "could not be started in a forked child");
-    }
+    restart("a forked child");
 }

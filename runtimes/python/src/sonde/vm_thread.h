@@ -22,6 +22,11 @@ void sonde_py_vm_thread_ask(void *ctx);
 /* Some probe waits for code: from now on what appears late is looked at. Any thread. */
 void sonde_py_vm_thread_watch_late(void);
 
+/* Around a fork, in the parent: as stop, and start again. They nest. What is asked for in between
+ * is not lost. Ctx: VM lock. */
+void sonde_py_vm_thread_before_fork(void);
+void sonde_py_vm_thread_after_fork_parent(void);
+
 /* In a forked child, where there is no such thread any more. Ctx: VM lock. */
 void sonde_py_vm_thread_after_fork(void);
 

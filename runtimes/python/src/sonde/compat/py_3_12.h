@@ -252,6 +252,7 @@ enum {
     X(END_SEND)                                                                          \
     X(CLEANUP_THROW)                                                                     \
     X(RESUME)                                                                            \
+    X(KW_NAMES)                                                                          \
     X(JUMP_FORWARD)                                                                      \
     X(JUMP_BACKWARD)                                                                     \
     X(JUMP_BACKWARD_NO_INTERRUPT)
