@@ -2,8 +2,8 @@
  *
  * How many snapshots a second the collector makes durable: sends OTLP batches over a few
  * connections, each waiting for its acknowledgement before the next, and counts what was
- * acknowledged. The values are random words and numbers, so that compression gains what it
- * gains on real values; ids count upwards per sender, as the agent's do.
+ * acknowledged. The values are random words and numbers, so that compression gains what
+ * it gains on real values; ids count upwards per sender, as the agent's do.
  *
  * Usage: collector_ingest URL [connections] [seconds] [batch] [bytes] [gzip|plain] */
 #include "core/base/alloc.h"
@@ -71,7 +71,7 @@ next_random(uint64_t *state)
     return *state;
 }
 
-/* --- Bodies --------------------------------------------------------------------------------- */
+/* --- Bodies ------------------------------------------------------------------------- */
 
 static void
 make_words(void)
@@ -113,7 +113,8 @@ add_value(struct sonde_buf *out, struct sender *sender, struct sonde_str name)
                                (unsigned long long)next_random(&sender->random) >> 24);
     }
     for (size_t i = 0; !is_number && i < 8; i++) {
-        len += (size_t)snprintf(text + len, sizeof(text) - len, "%s ", any_word(sender).ptr);
+        len +=
+            (size_t)snprintf(text + len, sizeof(text) - len, "%s ", any_word(sender).ptr);
     }
     add_member(out, "type", is_number ? SONDE_STR("int") : SONDE_STR("str"));
     add_member(out, "value", (struct sonde_str){text, len});
@@ -128,7 +129,8 @@ add_stack(struct sonde_buf *out, struct sender *sender)
     struct sonde_otlp_nest list = sonde_otlp_array_begin(out, SONDE_OTLP_MEMBER_VALUE);
     for (int i = 0; i < 8; i++) {
         char file[64];
-        struct sonde_otlp_nest frame = sonde_otlp_kvlist_begin(out, SONDE_OTLP_ARRAY_VALUE);
+        struct sonde_otlp_nest frame =
+            sonde_otlp_kvlist_begin(out, SONDE_OTLP_ARRAY_VALUE);
         snprintf(file, sizeof(file), "/srv/app/%s/%s.py", any_word(sender).ptr,
                  any_word(sender).ptr);
         add_member(out, "file", sonde_str_from(file));
@@ -205,7 +207,7 @@ make_template(struct template_body *template, struct sender *sender)
     }
 }
 
-/* --- HTTP ----------------------------------------------------------------------------------- */
+/* --- HTTP --------------------------------------------------------------------------- */
 
 static int
 dial(void)
@@ -214,7 +216,8 @@ dial(void)
     struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     int failed = getaddrinfo(settings.host, settings.port, &hints, &found);
     if (failed != 0) {
-        fprintf(stderr, "collector_ingest: %s: %s\n", settings.host, gai_strerror(failed));
+        fprintf(stderr, "collector_ingest: %s: %s\n", settings.host,
+                gai_strerror(failed));
         exit(1);
     }
     int fd = socket(found->ai_family, SOCK_STREAM, 0);
@@ -317,7 +320,7 @@ run_sender(void *arg)
     return NULL;
 }
 
-/* --- The whole ------------------------------------------------------------------------------ */
+/* --- The whole ---------------------------------------------------------------------- */
 
 static int
 compare(const void *a, const void *b)
@@ -349,13 +352,15 @@ report(struct sender *senders, double seconds)
         at += senders[i].latency_count;
     }
     qsort(all, count, sizeof(*all), compare);
-    printf("%.0f snapshots/s acknowledged (%llu in %.1f s, %llu refused; %u of about %u bytes "
+    printf("%.0f snapshots/s acknowledged (%llu in %.1f s, %llu refused; %u of about %u "
+           "bytes "
            "a request, %u connections%s)\n",
            (double)acknowledged / seconds, (unsigned long long)acknowledged, seconds,
            (unsigned long long)refused, settings.batch, settings.bytes, settings.senders,
            settings.gzip ? ", gzip" : "");
-    printf("acknowledged after p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n", all[count / 2],
-           all[count - count / 100 - (count > 0)], count > 0 ? all[count - 1] : 0);
+    printf("acknowledged after p50 %.1f ms, p99 %.1f ms, at most %.1f ms\n",
+           all[count / 2], all[count - count / 100 - (count > 0)],
+           count > 0 ? all[count - 1] : 0);
     free(all);
 }
 
@@ -364,10 +369,11 @@ read_arguments(int argc, char **argv)
 {
     unsigned *numbers[] = {&settings.senders, &settings.seconds, &settings.batch,
                            &settings.bytes};
-    if (argc < 2 || sscanf(argv[1], "http://%127[^:]:%7[0-9]", settings.host,
-                           settings.port) != 2) {
-        fprintf(stderr, "usage: collector_ingest http://HOST:PORT [connections] [seconds] "
-                        "[batch] [bytes] [gzip|plain]\n");
+    if (argc < 2 ||
+        sscanf(argv[1], "http://%127[^:]:%7[0-9]", settings.host, settings.port) != 2) {
+        fprintf(stderr,
+                "usage: collector_ingest http://HOST:PORT [connections] [seconds] "
+                "[batch] [bytes] [gzip|plain]\n");
         exit(2);
     }
     for (int i = 2; i < argc && i < 6; i++) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every figure that Sonde claims, measured here and now, beside the plain way of doing it.
 
-Usage: bench/run.py [python] [latency] [memory] [ingest]     (all without arguments)
+Usage: bench/run.py [python] [instructions] [latency] [memory] [ingest]     (all without arguments)
 
 The machine may be noisy: each figure is the median over rounds in which the two sides of a ratio
 are measured in turn, and the ratio is the median of the rounds' own ratios. Rows that begin with
@@ -186,6 +186,37 @@ def bench_one_python(collector, python):
     subject.stop()
 
 
+def instructions(python, mode, calls):
+    """Instructions of one call: two runs that differ in nothing but the number of calls."""
+    counts = []
+    for n in (calls, 2 * calls):
+        with tempfile.NamedTemporaryFile() as out:
+            subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}",
+                            python, str(ROOT / "bench/instructions.py"), mode, str(n)],
+                           check=True, capture_output=True, env={
+                               **os.environ, **OPEN_LIMITS, "SONDE_SERVER": "", "PYTHONHASHSEED": "0",
+                               "PYTHONPATH": str(BUILD / "lib/sonde/python")})
+            text = pathlib.Path(out.name).read_text()
+        counts.append(int(text.rsplit("\ntotals: ", 1)[1].split()[0]))
+    return (counts[1] - counts[0]) / calls
+
+
+def bench_instructions():
+    for version, python in pythons():
+        print(f"CPython {version}: instructions a call (callgrind)")
+        none = instructions(python, "none", 5000)
+        row("10-line function, no agent", f"{none:.0f}")
+        for mode, words in {"unarmed": "agent and no probe", "never": "probe on a line that is not executed",
+                            "rejected": "rejected hit", "function": "rejected function probe"}.items():
+            count = instructions(python, mode, 5000)
+            row(f"  {words}", f"{count:.0f} {count / none:.3f}×")
+        base = instructions(python, "handler", 500)
+        snapshot = instructions(python, "snapshot", 500) - base
+        plain = instructions(python, "plain", 200) - base
+        row("snapshot of 9 locals", f"{snapshot:.0f}")
+        row("  the same content by a Python sys.monitoring callback", f"{plain:.0f} {plain / snapshot:.1f}×", "≥ 20×")
+
+
 def bench_latency():
     version, python = pythons()[-1]
     print(f"From `probe add` to installed (CPython {version}, 100 times)")
@@ -253,7 +284,7 @@ def bench_ingest():
 
 
 def main():
-    parts = {"python": bench_python, "latency": bench_latency, "memory": bench_memory,
+    parts = {"python": bench_python, "instructions": bench_instructions, "latency": bench_latency, "memory": bench_memory,
              "ingest": bench_ingest}
     wanted = sys.argv[1:] or list(parts)
     for name in wanted:

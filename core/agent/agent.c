@@ -304,7 +304,7 @@ sonde_agent_stop(struct sonde_agent *agent)
         sonde_fork_renew(agent);
     }
     atomic_store(&agent->recorder.is_open, false); /* then the counters stand still */
-    if (agent->has_thread) {
+    if (agent->config.server[0] != '\0') {
         keep_statuses(agent);
     }
     sonde_agent_disarm(agent);

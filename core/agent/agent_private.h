@@ -33,12 +33,12 @@ struct sonde_agent {
     bool has_thread;
     uint32_t fork_count; /* forks under way for which the thread rests */
     bool looks_again;    /* code appeared that somebody waits for */
-    bool is_renewed;     /* stale still, but safe to use: only the thread is missing */
 
-    _Atomic bool is_stale;            /* a forked child that was not rebuilt */
-    _Atomic bool is_stopped;          /* sonde_agent_stop was called */
-    _Atomic bool has_failed;          /* it gave up: nothing may be armed from now on */
-    _Atomic bool has_news;            /* for the collector, at once */
+    _Atomic bool is_stale;   /* a forked child that was not rebuilt */
+    _Atomic bool is_renewed; /* it is stale still, but safe: only the thread is missing */
+    _Atomic bool is_stopped; /* sonde_agent_stop was called */
+    _Atomic bool has_failed; /* it gave up: nothing may be armed from now on */
+    _Atomic bool has_news;   /* for the collector, at once */
     _Atomic int64_t stop_deadline_ns; /* monotonic; 0: not stopping */
     _Atomic bool must_rest;     /* the thread is to end, and its worker to be kept */
     _Atomic uint64_t thread_id; /* the kernel's; 0: it has not begun */

@@ -20,9 +20,8 @@ struct sonde_worker {
     struct sonde_http *snapshot_http; /* the same, unless snapshots go elsewhere */
     struct sonde_channel channel;
     struct sonde_exporter exporter;
-    bool is_open; /* clients, channel and exporter are there */
-    bool
-        is_resting; /* guarded by the mailbox's lock: the thread left it, or is leaving */
+    bool is_open;    /* clients, channel and exporter are there */
+    bool is_resting; /* guarded by the mailbox's lock: its thread left, or is leaving */
     int64_t asked_at_ns; /* when a safe point was last asked for */
 };
 

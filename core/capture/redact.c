@@ -26,6 +26,8 @@ struct table {
 struct sonde_redactor {
     struct table names, types;
     uint32_t stem_endings; /* bit N: a stem ends with a byte whose low five bits are N */
+    uint64_t
+        endings[16]; /* bit by the last two bytes of all that is hidden, see has_ending */
     struct sonde_str stems[COUNT(redact_stems)];
     char *memory; /* the user's names and types */
 };
@@ -35,6 +37,46 @@ static inline uint32_t
 ending_bit(struct sonde_str text)
 {
     return UINT32_C(1) << (text.ptr[text.len - 1] & 31);
+}
+
+static inline bool
+is_dropped(unsigned char byte)
+{
+    return byte == '_' || byte == '-' || byte == '@' || byte == '$' || byte == ' ';
+}
+
+/* The last two bytes of a name's normal form, five bits of each. Lower and upper case have the
+ * same ones. */
+static inline unsigned
+ending_of(struct sonde_str name)
+{
+    unsigned ending = 0, found = 0;
+
+    for (size_t i = name.len; i > 0 && found < 2; i--) {
+        unsigned char byte = (unsigned char)name.ptr[i - 1];
+
+        if (!is_dropped(byte))
+            ending |= (byte & 31U) << 5 * found++;
+    }
+    return ending;
+}
+
+/* Whether anything hidden ends like this name: nine of ten names need no closer look, not even
+ * their normal form. */
+static inline bool
+has_ending(const struct sonde_redactor *redactor, struct sonde_str name)
+{
+    unsigned ending = ending_of(name);
+
+    return (redactor->endings[ending / 64] >> ending % 64 & 1) != 0;
+}
+
+static void
+note_ending(struct sonde_redactor *redactor, struct sonde_str name)
+{
+    unsigned ending = ending_of(name);
+
+    redactor->endings[ending / 64] |= UINT64_C(1) << ending % 64;
 }
 
 /* First and last bytes and the length tell names apart well enough; equal hashes are
@@ -102,15 +144,13 @@ table_add(struct table *table, struct sonde_str text, bool is_hidden)
 static inline size_t
 normalise(char out[MAX_NAME_BYTES], struct sonde_str name)
 {
-    static const bool is_dropped[256] = {
-        ['_'] = true, ['-'] = true, ['@'] = true, ['$'] = true, [' '] = true};
     size_t skip = name.len > MAX_NAME_BYTES ? name.len - MAX_NAME_BYTES : 0, len = 0;
 
     for (size_t i = skip; i < name.len; i++) {
         unsigned char byte = (unsigned char)name.ptr[i];
 
         out[len] = (char)(byte | ((unsigned)byte - 'A' < 26U) << 5);
-        len += !is_dropped[byte];
+        len += !is_dropped(byte);
     }
     return len;
 }
@@ -164,7 +204,8 @@ count_items(size_t *out, struct sonde_str list, const char *where, struct sonde_
 
 /* Adds the items of a list of names, in normal form; their text goes to *memory. */
 static void
-add_names(struct table *table, struct sonde_str list, bool is_hidden, char **memory)
+add_names(struct sonde_redactor *redactor, struct sonde_str list, bool is_hidden,
+          char **memory)
 {
     char normal[MAX_NAME_BYTES];
     struct sonde_str item;
@@ -175,7 +216,9 @@ add_names(struct table *table, struct sonde_str list, bool is_hidden, char **mem
         if (len == 0)
             continue;
         memcpy(*memory, normal, len);
-        table_add(table, (struct sonde_str){*memory, len}, is_hidden);
+        table_add(&redactor->names, (struct sonde_str){*memory, len}, is_hidden);
+        if (is_hidden)
+            note_ending(redactor, (struct sonde_str){*memory, len});
         *memory += len;
     }
 }
@@ -197,10 +240,13 @@ add_types(struct table *table, struct sonde_str list, char **memory)
 static void
 add_builtin(struct sonde_redactor *redactor)
 {
-    for (size_t i = 0; i < COUNT(redact_names); i++)
+    for (size_t i = 0; i < COUNT(redact_names); i++) {
         table_add(&redactor->names, sonde_str_from(redact_names[i]), true);
+        note_ending(redactor, sonde_str_from(redact_names[i]));
+    }
     for (size_t i = 0; i < COUNT(redact_stems); i++) {
         redactor->stems[i] = sonde_str_from(redact_stems[i]);
+        note_ending(redactor, redactor->stems[i]);
         redactor->stem_endings |= ending_bit(redactor->stems[i]);
     }
 }
@@ -236,8 +282,8 @@ sonde_redactor_new(struct sonde_redactor **out, const char *names, const char *t
 
     memory = redactor->memory;
     add_builtin(redactor);
-    add_names(&redactor->names, name_list, true, &memory);
-    add_names(&redactor->names, excluded_list, false, &memory);
+    add_names(redactor, name_list, true, &memory);
+    add_names(redactor, excluded_list, false, &memory);
     add_types(&redactor->types, type_list, &memory);
     *out = redactor;
     return SONDE_OK;
@@ -264,9 +310,13 @@ bool
 sonde_redactor_hides_name(const struct sonde_redactor *redactor, struct sonde_str name)
 {
     char normal[MAX_NAME_BYTES];
-    struct sonde_str text = {normal, normalise(normal, name)};
-    const struct entry *entry = table_find(&redactor->names, text);
+    struct sonde_str text;
+    const struct entry *entry;
 
+    if (!has_ending(redactor, name))
+        return false;
+    text = (struct sonde_str){normal, normalise(normal, name)};
+    entry = table_find(&redactor->names, text);
     if (entry->text.ptr != NULL)
         return entry->is_hidden;
     if (text.len == 0 || (redactor->stem_endings & ending_bit(text)) == 0)

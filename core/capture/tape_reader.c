@@ -3,6 +3,9 @@
 
 #include "core/capture/tape_format.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 /* --- Bytes -------------------------------------------------------------------------- */
 
 /* Reads forward in a record; the first read past its end, or other damage, sticks. */
@@ -347,6 +350,27 @@ allowed_flags(enum sonde_tape_event_kind kind)
     }
 }
 
+/* INT and FLOAT: a text that is made here. */
+static struct sonde_str
+read_number(struct cursor *cursor, unsigned op, char out[SONDE_NUMBER_TEXT_BYTES])
+{
+    uint64_t bits;
+    double value;
+
+    if (op == SONDE_TAPE_OP_INT) {
+        bits = get_varint(cursor, UINT64_MAX);
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%" PRId64,
+                 (int64_t)(bits >> 1 ^ (0 - (bits & 1))));
+    } else {
+        const unsigned char *bytes = get_bytes(cursor, sizeof(bits));
+
+        bits = bytes == NULL ? 0 : get_fixed(bytes, sizeof(bits));
+        memcpy(&value, &bits, sizeof(value));
+        sonde_number_write_float(out, value);
+    }
+    return sonde_str_from(out);
+}
+
 /* The events are numbered as the ops are. */
 _Static_assert((int)SONDE_TAPE_CLOSE == (int)SONDE_TAPE_OP_CLOSE &&
                    (int)SONDE_TAPE_THREAD == (int)SONDE_TAPE_OP_THREAD,
@@ -360,6 +384,7 @@ sonde_tape_reader_next(struct sonde_tape_reader *reader, struct sonde_tape_event
     struct sonde_tape_reader next = *reader;
     struct sonde_tape_event read = {.size = SONDE_SIZE_UNKNOWN};
     unsigned tag;
+    bool is_number;
 
     if (cursor.at == cursor.end) {
         if (reader->level > 0)
@@ -368,16 +393,25 @@ sonde_tape_reader_next(struct sonde_tape_reader *reader, struct sonde_tape_event
         return SONDE_OK;
     }
     tag = get_byte(&cursor);
-    read.kind = (enum sonde_tape_event_kind)(tag & SONDE_TAPE_OP_MASK);
+    is_number = tag == SONDE_TAPE_OP_INT || tag == SONDE_TAPE_OP_FLOAT;
+    read.kind = is_number ? SONDE_TAPE_TEXT
+                          : (enum sonde_tape_event_kind)(tag & SONDE_TAPE_OP_MASK);
     read.truncated = (tag & SONDE_TAPE_FLAG_TRUNCATED) != 0;
-    if (read.kind < SONDE_TAPE_THREAD || read.kind > SONDE_TAPE_CLOSE ||
-        (tag & ~(SONDE_TAPE_OP_MASK | allowed_flags(read.kind))) != 0)
+    if (is_number) {
+        read.type = get_str(&cursor);
+        read.text = read_number(&cursor, tag, next.number);
+    } else if (read.kind < SONDE_TAPE_THREAD || read.kind > SONDE_TAPE_CLOSE ||
+               (tag & ~(SONDE_TAPE_OP_MASK | allowed_flags(read.kind))) != 0) {
         return SONDE_E_CORRUPT;
-    read_event(&cursor, tag, &read);
+    } else {
+        read_event(&cursor, tag, &read);
+    }
     if (cursor.is_damaged || !follow(&next, &read))
         return SONDE_E_CORRUPT;
     next.at = (size_t)(cursor.at - bytes);
     *reader = next;
+    if (is_number)
+        read.text.ptr = reader->number;
     *event = read;
     return SONDE_OK;
 }

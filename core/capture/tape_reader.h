@@ -8,6 +8,7 @@
 #define SONDE_TAPE_READER_H
 
 #include "core/capture/tape_writer.h"
+#include "core/wire/number.h"
 
 enum sonde_tape_event_kind {
     SONDE_TAPE_END = 0, /* the record is over, properly */
@@ -23,7 +24,7 @@ enum sonde_tape_event_kind {
     SONDE_TAPE_THROWABLE,
     SONDE_TAPE_NAME,
     SONDE_TAPE_NULL,
-    SONDE_TAPE_TEXT, /* numbers too */
+    SONDE_TAPE_TEXT, /* numbers too; of an INT or FLOAT valid until the next event */
     SONDE_TAPE_SKIP, /* a marker in place of a value: reason */
     SONDE_TAPE_OPEN,
     SONDE_TAPE_CLOSE, /* of a container: truncated, size, reason */
@@ -47,6 +48,7 @@ struct sonde_tape_event {
 };
 
 struct sonde_tape_reader {
+    char number[SONDE_NUMBER_TEXT_BYTES]; /* the text of an INT or FLOAT */
     struct sonde_str record;
     size_t at;
     struct sonde_tape_header header;

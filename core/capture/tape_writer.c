@@ -686,6 +686,37 @@ sonde_tape_number(struct sonde_tape *tape, struct sonde_str type, struct sonde_s
 }
 
 void
+sonde_tape_int(struct sonde_tape *tape, struct sonde_str type, int64_t value)
+{
+    size_t bytes = 1 + str_bound(type, NAME_BYTES) + 10;
+
+    if (!admit(tape, type, SONDE_SIZE_UNKNOWN, 1) ||
+        !admit_bytes(tape, type, bytes, SONDE_SIZE_UNKNOWN))
+        return;
+    put_byte(tape, SONDE_TAPE_OP_INT);
+    put_str(tape, type, NAME_BYTES);
+    put_varint(tape, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
+    advance(tape, top(tape));
+}
+
+void
+sonde_tape_float(struct sonde_tape *tape, struct sonde_str type, double value)
+{
+    size_t bytes = 1 + str_bound(type, NAME_BYTES) + sizeof(uint64_t);
+    uint64_t bits;
+
+    if (!admit(tape, type, SONDE_SIZE_UNKNOWN, 1) ||
+        !admit_bytes(tape, type, bytes, SONDE_SIZE_UNKNOWN))
+        return;
+    memcpy(&bits, &value, sizeof(bits));
+    put_byte(tape, SONDE_TAPE_OP_FLOAT);
+    put_str(tape, type, NAME_BYTES);
+    put_fixed(tape->bytes + tape->len, bits, sizeof(bits));
+    tape->len += sizeof(bits);
+    advance(tape, top(tape));
+}
+
+void
 sonde_tape_skip(struct sonde_tape *tape, struct sonde_str type, enum sonde_reason reason)
 {
     bool is_known = reason > SONDE_REASON_NONE && reason <= SONDE_REASON_UNREADABLE;

@@ -440,14 +440,20 @@ int
 sonde_registry_apply(struct sonde_registry *registry, const struct sonde_probe_def *defs,
                      size_t count)
 {
-    const struct sonde_probe_def **wanted = sonde_calloc(count + 1, sizeof(*wanted));
-    struct sonde_probe **next = sonde_calloc(count + 1, sizeof(*next));
-    int rc = wanted == NULL || next == NULL ? SONDE_E_NOMEM : SONDE_OK;
-    if (rc == SONDE_OK) {
-        for (size_t i = 0; i < count; i++) {
+    const struct sonde_probe_def **wanted = NULL;
+    struct sonde_probe **next = NULL;
+    int rc = SONDE_OK;
+    /* An empty list takes no memory: what is armed can be disarmed when there is none. */
+    if (count > 0) {
+        wanted = sonde_calloc(count, sizeof(*wanted));
+        next = sonde_calloc(count, sizeof(*next));
+        rc = wanted == NULL || next == NULL ? SONDE_E_NOMEM : SONDE_OK;
+        for (size_t i = 0; i < count && rc == SONDE_OK; i++) {
             wanted[i] = &defs[i];
         }
-        count = sort_defs(wanted, count);
+        count = rc == SONDE_OK ? sort_defs(wanted, count) : 0;
+    }
+    if (rc == SONDE_OK) {
         rc = merge(registry, next, wanted, count);
     }
     sonde_free(wanted);

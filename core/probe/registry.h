@@ -22,7 +22,7 @@ void sonde_registry_free(struct sonde_registry *registry);
 
 /* Makes `defs` the probes: what is gone is disarmed, what is new or has another revision is
  * installed (a new revision is armed before the old one is disarmed), what is the same is
- * left as it is. SONDE_E_NOMEM leaves the former probes. */
+ * left as it is. SONDE_E_NOMEM leaves the former probes; no list (count 0) never fails. */
 int sonde_registry_apply(struct sonde_registry *registry,
                          const struct sonde_probe_def *defs, size_t count);
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/wire/number.h"
 
+#include <float.h>
 #include <locale.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,13 +80,15 @@ sonde_number_read_double(const char *text, double *out)
     return true;
 }
 
+/* 15 digits are always exact from text to text, 17 from double to double. */
+enum { FEWEST_DIGITS = 15, MOST_DIGITS = 17 };
+
 void
 sonde_number_write_double(char out[SONDE_NUMBER_TEXT_BYTES], double value)
 {
     locale_t before = enter_c_locale();
 
-    /* 15 digits are always exact from text to text, 17 from double to double. */
-    for (int digits = 15; digits <= 17; digits++) {
+    for (int digits = FEWEST_DIGITS; digits <= MOST_DIGITS; digits++) {
         snprintf(out, SONDE_NUMBER_TEXT_BYTES - 2, "%.*g", digits, value);
         if (strtod(out, NULL) == value)
             break;
@@ -92,4 +96,58 @@ sonde_number_write_double(char out[SONDE_NUMBER_TEXT_BYTES], double value)
     uselocale(before);
     if (strpbrk(out, ".e") == NULL)
         strcat(out, ".0");
+}
+
+/* The shortest digits of a finite value, without trailing zeros; returns the exponent of the
+ * first of them. */
+static int
+shortest_digits(char out[MOST_DIGITS + 1], double value)
+{
+    char text[SONDE_NUMBER_TEXT_BYTES]; /* d.ddde±xx */
+    locale_t before = enter_c_locale();
+    size_t count = 0;
+
+    /* Subnormal numbers hold fewer digits. */
+    for (int digits = fabs(value) < DBL_MIN ? 1 : FEWEST_DIGITS; digits <= MOST_DIGITS;
+         digits++) {
+        snprintf(text, sizeof(text), "%.*e", digits - 1, value);
+        if (strtod(text, NULL) == value)
+            break;
+    }
+    uselocale(before);
+    for (const char *at = text; *at != 'e'; at++)
+        if (*at >= '0' && *at <= '9')
+            out[count++] = *at;
+    while (count > 1 && out[count - 1] == '0')
+        count--;
+    out[count] = '\0';
+    return atoi(strchr(text, 'e') + 1);
+}
+
+void
+sonde_number_write_float(char out[SONDE_NUMBER_TEXT_BYTES], double value)
+{
+    const char *sign = signbit(value) ? "-" : "";
+    char digits[MOST_DIGITS + 1];
+    int exponent, count;
+
+    if (!isfinite(value)) {
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%s%s", isnan(value) ? "" : sign,
+                 isnan(value) ? "nan" : "inf");
+        return;
+    }
+    exponent = shortest_digits(digits, value);
+    count = (int)strlen(digits);
+    if (exponent < -4 || exponent >= 16)
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%s%c%s%se%+03d", sign, digits[0],
+                 count > 1 ? "." : "", digits + 1, exponent);
+    else if (exponent < 0)
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%s0.%.*s%s", sign, -exponent - 1, "000",
+                 digits);
+    else if (count <= exponent + 1)
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%s%.17s%.*s.0", sign, digits,
+                 exponent + 1 - count, "000000000000000");
+    else
+        snprintf(out, SONDE_NUMBER_TEXT_BYTES, "%s%.*s.%s", sign, exponent + 1, digits,
+                 digits + exponent + 1);
 }

@@ -18,10 +18,14 @@ bool sonde_number_read_uint(struct sonde_str text, uint64_t *out);
 /* A decimal number, without space around it; infinite when too big. */
 bool sonde_number_read_double(const char *text, double *out);
 
-#define SONDE_NUMBER_TEXT_BYTES 32
+#define SONDE_NUMBER_TEXT_BYTES 40
 
 /* The shortest text that reads back as the same `value`, which is finite; it always has a
  * point or an exponent. */
 void sonde_number_write_double(char out[SONDE_NUMBER_TEXT_BYTES], double value);
+
+/* The shortest text that reads back as the same `value`, laid out as people write numbers: with
+ * an exponent only below 0.0001 and from 1e+16 on; "inf", "-inf", "nan". */
+void sonde_number_write_float(char out[SONDE_NUMBER_TEXT_BYTES], double value);
 
 #endif

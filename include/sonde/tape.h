@@ -22,7 +22,7 @@
  *         for (each field)
  *             if (!sonde_tape_next(tape)) break;
  *             sonde_tape_name(tape, field_name);
- *             sonde_tape_number(tape, SONDE_STR("int"), SONDE_STR("42"));
+ *             sonde_tape_int(tape, SONDE_STR("int"), 42);
  *         sonde_tape_close(tape);
  *     }
  *     sonde_tape_group_end(tape);
@@ -103,8 +103,14 @@ void sonde_tape_name(struct sonde_tape *tape, struct sonde_str name);
 /* The runtime's nil; is_null. */
 void sonde_tape_null(struct sonde_tape *tape, struct sonde_str type);
 
-/* Numbers, booleans and other short texts of the adapter's own making; cut at
- * limits.length like any text. ASCII. */
+/* Numbers that a machine word holds: a few bytes here, made into text on the agent's thread. Whole,
+ * whatever limits.length says. A float becomes the shortest text that reads back as the same
+ * number ("0.1", "1e+16", "nan", "-inf"). */
+void sonde_tape_int(struct sonde_tape *tape, struct sonde_str type, int64_t value);
+void sonde_tape_float(struct sonde_tape *tape, struct sonde_str type, double value);
+
+/* Other numbers, booleans and short texts of the adapter's own making; cut at limits.length
+ * like any text. ASCII. */
 void sonde_tape_number(struct sonde_tape *tape, struct sonde_str type,
                        struct sonde_str digits);
 

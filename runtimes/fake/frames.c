@@ -102,9 +102,6 @@ sonde_fake_capture_exit(struct sonde_hit *hit, const struct vm_frame *frame,
 {
     struct sonde_tape *tape = hit->tape;
     sonde_tape_section_begin(tape, SONDE_SECTION_RETURN);
-    if (hit->def->captures_arguments) {
-        write_names(tape, frame, SONDE_GROUP_ARGUMENTS);
-    }
     if (hit->def->captures_locals) {
         write_names(tape, frame, SONDE_GROUP_LOCALS);
     }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtimes/fake/values.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 
 static void
 write_text(struct sonde_tape *tape, const struct vm_text *text)
@@ -62,7 +60,6 @@ write_object(struct sonde_tape *tape, const struct vm_object *object)
 void
 sonde_fake_write_value(struct sonde_tape *tape, const struct vm_value *value)
 {
-    char digits[40];
     switch (value->kind) {
     case VM_UNSET:
         sonde_tape_skip(tape, SONDE_STR("unset"), SONDE_REASON_UNREADABLE);
@@ -75,12 +72,10 @@ sonde_fake_write_value(struct sonde_tape *tape, const struct vm_value *value)
                           value->truth ? SONDE_STR("true") : SONDE_STR("false"));
         break;
     case VM_INT:
-        snprintf(digits, sizeof(digits), "%" PRId64, value->integer);
-        sonde_tape_number(tape, SONDE_STR("int"), sonde_str_from(digits));
+        sonde_tape_int(tape, SONDE_STR("int"), value->integer);
         break;
     case VM_FLOAT:
-        snprintf(digits, sizeof(digits), "%.17g", value->decimal);
-        sonde_tape_number(tape, SONDE_STR("float"), sonde_str_from(digits));
+        sonde_tape_float(tape, SONDE_STR("float"), value->decimal);
         break;
     case VM_TEXT:
         write_text(tape, value->text);

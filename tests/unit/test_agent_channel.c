@@ -79,7 +79,7 @@ test_registration_names_the_process(void **state)
     assert_int_equal(id[14], '4');
     assert_non_null(strchr("89ab", id[19]));
     assert_true(kit_eventually(was_told("\"armed\":0")));
-    assert_string_equal(collector.authorization, "");
+    kit_with(&collector, assert_string_equal(collector.authorization, ""));
 }
 
 static void

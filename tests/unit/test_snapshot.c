@@ -181,6 +181,23 @@ test_core_04_markers(void **state)
 }
 
 static void
+test_numbers_become_text_here(void **state)
+{
+    (void)state;
+    begin_locals(NULL);
+    sonde_tape_name(&tape, S("least"));
+    sonde_tape_int(&tape, S("int"), INT64_MIN);
+    sonde_tape_name(&tape, S("most"));
+    sonde_tape_int(&tape, S("int"), INT64_MAX);
+    sonde_tape_name(&tape, S("price"));
+    sonde_tape_float(&tape, S("float"), 4.5);
+    assert_body("{\"captures\":{\"lines\":{\"42\":{\"locals\":{"
+                "\"least\":{\"type\":\"int\",\"value\":\"-9223372036854775808\"},"
+                "\"most\":{\"type\":\"int\",\"value\":\"9223372036854775807\"},"
+                "\"price\":{\"type\":\"float\",\"value\":\"4.5\"}}}}}}");
+}
+
+static void
 test_core_04_a_cut_stack_says_so(void **state)
 {
     (void)state;
@@ -356,6 +373,7 @@ main(void)
         SNAPSHOT_TEST(test_nothing),
         SNAPSHOT_TEST(test_line_with_values_of_every_kind),
         SNAPSHOT_TEST(test_core_04_markers),
+        SNAPSHOT_TEST(test_numbers_become_text_here),
         SNAPSHOT_TEST(test_core_04_a_cut_stack_says_so),
         SNAPSHOT_TEST(test_function_with_everything),
         SNAPSHOT_TEST(test_throwable),

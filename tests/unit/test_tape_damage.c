@@ -52,7 +52,13 @@ random_value(void)
 {
     enum sonde_shape shape = (enum sonde_shape)(1 + random_below(3));
 
-    switch (random_below(8)) {
+    switch (random_below(10)) {
+    case 8:
+        sonde_tape_int(&tape, random_str(), (int64_t)random_below(1000) - 500);
+        break;
+    case 9:
+        sonde_tape_float(&tape, random_str(), random_below(1000) / 7.0);
+        break;
     case 0:
         sonde_tape_null(&tape, random_str());
         break;

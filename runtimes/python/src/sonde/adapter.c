@@ -211,7 +211,8 @@ add_site(struct sonde_py_armed *armed, uint32_t position, struct sonde_site *sit
 }
 
 static void
-remove_site(struct sonde_py_armed *armed, uint32_t position, const struct sonde_site *site)
+remove_site(struct sonde_py_armed *armed, uint32_t position,
+            const struct sonde_site *site)
 {
     for (uint32_t i = 0; i < armed->count; i++) {
         if (armed->sites[i].site == site && armed->sites[i].position == position) {

@@ -22,7 +22,7 @@ struct sonde_py_armed {
     PyCodeObject *code; /* NULL: a free slot of the table */
     struct sonde_py_armed_site *sites;
     uint32_t count, room;
-    int events; /* set on the code object now */
+    int events;   /* set on the code object now */
     bool is_told; /* PY_UNWIND is of interest: some site waits for the function's end */
 };
 

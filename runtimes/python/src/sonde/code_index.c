@@ -9,16 +9,16 @@
 
 /* Open addressing with linear probing; deletion closes the gap. */
 struct slot {
-    PyCodeObject *code;       /* NULL: free */
-    PyObject *announced_file; /* the co_filename that the agent was told of; only compared */
+    PyCodeObject *code; /* NULL: free */
+    PyObject
+        *announced_file; /* the co_filename that the agent was told of; only compared */
 };
 
 static struct {
     struct slot *slots;
     size_t mask; /* number of slots - 1 */
     size_t count;
-    bool is_complete; /* what was there before the start has been walked */
-    PyObject *module_name; /* "<module>", interned; strong */
+    bool is_complete;      /* what was there before the start has been walked */
     _Atomic bool has_late; /* relaxed: a hint for the VM thread */
 } index_;
 
@@ -61,7 +61,8 @@ grow(void)
 static bool
 add(PyCodeObject *code, PyObject *announced_file)
 {
-    if ((index_.slots == NULL || (index_.count + 1) * 4 > (index_.mask + 1) * 3) && !grow()) {
+    if ((index_.slots == NULL || (index_.count + 1) * 4 > (index_.mask + 1) * 3) &&
+        !grow()) {
         index_.is_complete = false;
         return false;
     }
@@ -106,6 +107,7 @@ announce(PyObject *file)
 {
     char buf[SONDE_PY_TEXT_BYTES];
     struct sonde_str name = sonde_py_text(file, buf);
+    sonde_py_look_for_fork();
     if (!sonde_agent_wants_code(sonde_py.agent, name)) {
         return;
     }
@@ -139,7 +141,7 @@ on_code_event(PyCodeEvent event, PyCodeObject *code)
         return 0;
     }
     atomic_store_explicit(&index_.has_late, true, memory_order_relaxed);
-    if (code->co_name == index_.module_name) {
+    if (sonde_py_text_is(code->co_name, SONDE_STR("<module>"))) {
         /* The root of a module: all that it defines is there by now, and nothing ran yet. */
         set_announced(code, code->co_filename);
         announce(code->co_filename);
@@ -244,9 +246,7 @@ sonde_py_index_size(void)
 int
 sonde_py_index_start(struct sonde_err *err)
 {
-    index_.module_name = PyUnicode_InternFromString("<module>");
-    if (index_.module_name == NULL || !grow()) {
-        sonde_py_clear_error();
+    if (!grow()) {
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
     sonde_py.watcher = PyCode_AddWatcher(on_code_event);
@@ -269,5 +269,4 @@ sonde_py_index_stop(void)
     index_.slots = NULL;
     index_.count = index_.mask = 0;
     index_.is_complete = false;
-    Py_CLEAR(index_.module_name);
 }

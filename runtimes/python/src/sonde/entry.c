@@ -16,10 +16,10 @@
 struct sonde_py_state sonde_py = {.tool = SONDE_PY_NO_TOOL, .watcher = -1};
 
 static void
-tell_faults(unsigned wanted)
+tell_faults(void)
 {
     for (int part = 0; part < SONDE_PY_PART_COUNT; part++) {
-        if (wanted & 1u << part && !(sonde_py.parts & 1u << part)) {
+        if (!sonde_py_has((enum sonde_py_part)part)) {
             sonde_agent_fault(
                 sonde_py.agent, sonde_py_part_name((enum sonde_py_part)part),
                 "not as known from CPython %s; switched off", SONDE_PY_SERIES);
@@ -27,13 +27,30 @@ tell_faults(unsigned wanted)
     }
 }
 
-void
-sonde_py_check_events(void)
+/* What needs events is checked with a tool id that is given back: nothing is held as long as
+ * there are no probes. Where none is free, it is not known to hold. */
+static void
+verify(void)
 {
-    const unsigned both = 1u << SONDE_PY_PART_TRIM | 1u << SONDE_PY_PART_PAIRS;
-    sonde_py.parts &= ~both;
-    sonde_py.parts |= both & sonde_py_verify_events(sonde_py.tool, sonde_py.forced);
-    tell_faults(both);
+    int collects =
+        PyGC_Disable(); /* what it would finalise is no business of this thread */
+    sonde_py.parts = sonde_py_verify(sonde_py.forced);
+    if (sonde_py_hooks_take_tool(NULL) == SONDE_OK) {
+        sonde_py.parts |= sonde_py_verify_events(sonde_py.tool, sonde_py.forced);
+        sonde_py_hooks_leave_tool();
+    }
+    if (collects) {
+        PyGC_Enable();
+    }
+}
+
+void
+sonde_py_look_for_fork(void)
+{
+    if (sonde_agent_is_stale(sonde_py.agent)) {
+        sonde_py_vm_thread_after_fork();
+        sonde_agent_after_fork_child(sonde_py.agent);
+    }
 }
 
 /* --- Start and stop ------------------------------------------------------------------------- */
@@ -81,11 +98,11 @@ start_all(struct sonde_err *err)
              (int)strcspn(version, " "), version);
     int result = get_monitoring(err);
     if (result == SONDE_OK) {
-        sonde_py.parts = sonde_py_verify(sonde_py.forced);
-        result = sonde_py_index_start(err);
+        result = sonde_py_vm_thread_start(err);
     }
     if (result == SONDE_OK) {
-        result = sonde_py_vm_thread_start(err);
+        sonde_py_vm_thread_call(verify);
+        result = sonde_py_index_start(err);
     }
     if (result == SONDE_OK) {
         /* Safe points come from now on; the first finds the agent there, since it needs the
@@ -99,8 +116,7 @@ start_all(struct sonde_err *err)
         sonde_py_index_stop();
         return result;
     }
-    tell_faults(1u << SONDE_PY_PART_FRAMES | 1u << SONDE_PY_PART_INLINE_VALUES |
-                1u << SONDE_PY_PART_INTS | 1u << SONDE_PY_PART_LINES);
+    tell_faults();
     return SONDE_OK;
 }
 
@@ -186,9 +202,8 @@ after_fork_child(PyObject *module, PyObject *unused)
 {
     (void)module;
     (void)unused;
-    if (sonde_py_is_running() && sonde_agent_is_stale(sonde_py.agent)) {
-        sonde_py_vm_thread_after_fork();
-        sonde_agent_after_fork_child(sonde_py.agent);
+    if (sonde_py_is_running()) {
+        sonde_py_look_for_fork();
     }
     Py_RETURN_NONE;
 }

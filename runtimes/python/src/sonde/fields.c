@@ -27,15 +27,29 @@ dict_at_offset(PyObject *object)
 }
 
 /* A slot that holds an object and has a name of the application's. */
+static bool
+is_field(const PyMemberDef *member)
+{
+    return (member->type == T_OBJECT_EX || member->type == T_OBJECT) &&
+           member->offset > 0 && member->name[0] != '\0' &&
+           (member->name[0] != '_' || member->name[1] != '_');
+}
+
 static PyObject *
 member_value(PyObject *object, const PyMemberDef *member)
 {
-    bool is_object = member->type == T_OBJECT_EX || member->type == T_OBJECT;
-    if (!is_object || member->offset <= 0 || member->name[0] == '\0' ||
-        (member->name[0] == '_' && member->name[1] == '_')) {
-        return NULL;
+    return is_field(member) ? *(PyObject **)((char *)object + member->offset) : NULL;
+}
+
+static bool
+has_fields(const PyMemberDef *member)
+{
+    for (; member != NULL && member->name != NULL; member++) {
+        if (is_field(member)) {
+            return true;
+        }
     }
-    return *(PyObject **)((char *)object + member->offset);
+    return false;
 }
 
 static void
@@ -45,7 +59,7 @@ find_members(struct sonde_py_fields *fields)
     unsigned count = 0;
     PyTypeObject *type = Py_TYPE(fields->object);
     for (; type != NULL && count < SONDE_PY_BASES_MAX; type = type->tp_base) {
-        if (type->tp_members != NULL && type->tp_members[0].name != NULL) {
+        if (has_fields(type->tp_members)) {
             found[count++] = type->tp_members;
         }
     }

@@ -27,10 +27,10 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
 /* --- The code of one file ------------------------------------------------------------------- */
 
 struct in_file {
-    struct sonde_str file;   /* as the person gave it, without "./" */
+    struct sonde_str file; /* as the person gave it, without "./" */
     struct sonde_py_codes codes;
-    bool has_exact;          /* some code's file is exactly that */
-    PyObject *last;          /* the answer for the file name seen last */
+    bool has_exact; /* some code's file is exactly that */
+    PyObject *last; /* the answer for the file name seen last */
     enum sonde_py_file_match last_match;
 };
 

@@ -19,9 +19,9 @@
 /* One reading of the text: this module, that qualified name. */
 struct split {
     struct sonde_str module, name;
-    bool is_loaded;    /* the module is in sys.modules, or code of such a file exists */
-    PyObject *file;    /* its __file__; borrowed */
-    size_t count;      /* matches */
+    bool is_loaded; /* the module is in sys.modules, or code of such a file exists */
+    PyObject *file; /* its __file__; borrowed */
+    size_t count;   /* matches */
 };
 
 struct similar {
@@ -89,11 +89,19 @@ is_named(const PyCodeObject *code, struct sonde_str name)
     return sonde_str_eq(sonde_py_text(code->co_qualname, buf), name);
 }
 
+/* As opposed to the body of a class or a module. */
+static bool
+is_function(const PyCodeObject *code)
+{
+    return (code->co_flags & CO_OPTIMIZED) != 0;
+}
+
 static void
 consider_code(PyCodeObject *code, void *arg)
 {
     struct search *search = arg;
-    if (is_named(code, search->split->name) && is_in_module(code, search->split)) {
+    if (is_function(code) && is_named(code, search->split->name) &&
+        is_in_module(code, search->split)) {
         sonde_py_codes_add(&search->codes, code);
     }
 }
@@ -154,7 +162,7 @@ consider_similar(PyCodeObject *code, void *arg)
     }
     search->split->is_loaded = true;
     struct sonde_str name = sonde_py_text(code->co_qualname, buf);
-    if (name.len == 0 || name.ptr[0] == '<') {
+    if (!is_function(code) || name.len == 0 || name.ptr[0] == '<') {
         return;
     }
     /* A method of a class that was not typed is offered by its whole name. */
@@ -178,7 +186,8 @@ say_nowhere(struct sonde_finding *finding, struct search *search,
     for (size_t i = 0; i < search->split_count; i++) {
         search->split = &search->splits[i];
         /* Whether a main program is loaded says nothing about a text with dots in it. */
-        bool is_guess = i > 0 && i + 1 == search->split_count && location->module.len == 0;
+        bool is_guess =
+            i > 0 && i + 1 == search->split_count && location->module.len == 0;
         if (!is_guess) {
             sonde_py_index_each(consider_similar, search);
         }
@@ -197,9 +206,10 @@ say_nowhere(struct sonde_finding *finding, struct search *search,
     char similar[3 * 140] = "";
     size_t len = 0;
     for (int i = 0; i < SIMILAR_MAX && search->similar[i].name.len > 0; i++) {
-        int wanted = snprintf(similar + len, sizeof(similar) - len, "%s%.*s",
-                              i == 0 ? "; did you mean " : ", ",
-                              (int)search->similar[i].name.len, search->similar[i].name.ptr);
+        int wanted =
+            snprintf(similar + len, sizeof(similar) - len, "%s%.*s",
+                     i == 0 ? "; did you mean " : ", ", (int)search->similar[i].name.len,
+                     search->similar[i].name.ptr);
         len += wanted > 0 ? (size_t)wanted : 0;
     }
     sonde_finding_cause(finding, SONDE_CAUSE_FUNCTION_NOT_FOUND,

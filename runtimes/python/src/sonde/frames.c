@@ -265,10 +265,18 @@ sonde_py_write_locals(struct sonde_tape *tape, struct _PyInterpreterFrame *frame
 
 /* --- Exceptions ----------------------------------------------------------------------------- */
 
+static uint32_t
+traceback_line(PyTracebackObject *entry)
+{
+    return entry->tb_lineno > 0 ? (uint32_t)entry->tb_lineno
+                                : line_of(sonde_py_frame_object_code(entry->tb_frame),
+                                          entry->tb_lasti / 2);
+}
+
 /* The frames of a traceback, where the exception was thrown first. Its list goes the other
  * way, from this frame inwards, and only its end is of use when it is long. */
 static void
-write_traceback(struct sonde_tape *tape, PyObject *traceback)
+write_traceback(struct sonde_tape *tape, PyObject *traceback, const PyCodeObject *left)
 {
     PyTracebackObject *ring[FRAMES_MAX];
     size_t count = 0;
@@ -279,27 +287,17 @@ write_traceback(struct sonde_tape *tape, PyObject *traceback)
     }
     size_t kept = count < FRAMES_MAX ? count : FRAMES_MAX;
     /* The outermost is the frame that is being left: the callers' walk writes it. */
-    for (size_t i = 0; i + 1 < kept; i++) {
+    if (count == kept && count > 0 &&
+        sonde_py_frame_object_code(ring[0]->tb_frame) == left) {
+        kept--;
+    }
+    for (size_t i = 0; i < kept; i++) {
         PyTracebackObject *entry = ring[(count - 1 - i) % FRAMES_MAX];
-        PyCodeObject *code = sonde_py_frame_object_code(entry->tb_frame);
-        uint32_t line = entry->tb_lineno > 0 ? (uint32_t)entry->tb_lineno
-                                             : line_of(code, entry->tb_lasti / 2);
-        if (!write_frame(tape, code, line)) {
+        if (!write_frame(tape, sonde_py_frame_object_code(entry->tb_frame),
+                         traceback_line(entry))) {
             return;
         }
     }
-}
-
-static uint32_t
-traceback_line(PyObject *traceback)
-{
-    if (traceback == NULL || !PyTraceBack_Check(traceback)) {
-        return 0;
-    }
-    PyTracebackObject *entry = (PyTracebackObject *)traceback;
-    return entry->tb_lineno > 0
-               ? (uint32_t)entry->tb_lineno
-               : line_of(sonde_py_frame_object_code(entry->tb_frame), entry->tb_lasti / 2);
 }
 
 void
@@ -311,10 +309,10 @@ sonde_py_write_throwable(struct sonde_tape *tape, PyObject *exception,
     sonde_tape_throwable(tape, sonde_py_type_name(Py_TYPE(exception), buf));
     sonde_py_write_message(tape, exception);
     if (with_stack && PyExceptionInstance_Check(exception)) {
-        PyObject *traceback = ((PyBaseExceptionObject *)exception)->traceback;
         sonde_tape_stack_begin(tape);
-        write_traceback(tape, traceback);
-        write_frames(tape, frame, traceback_line(traceback));
+        write_traceback(tape, ((PyBaseExceptionObject *)exception)->traceback,
+                        sonde_py_frame_code(frame));
+        write_frames(tape, frame, 0);
         sonde_tape_stack_end(tape);
     }
     sonde_tape_group_end(tape);

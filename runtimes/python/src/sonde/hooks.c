@@ -4,8 +4,8 @@
 #include "adapter.h"
 #include "frames.h"
 #include "state.h"
+#include "trim.h"
 #include "values.h"
-#include "vm_thread.h"
 
 #include <errno.h>
 
@@ -90,10 +90,8 @@ armed_now(const PyCodeObject *code)
     if (armed == NULL || !sonde_agent_is_stale(sonde_py.agent)) {
         return armed;
     }
-    /* A child that nobody told of its fork. */
     int saved_errno = errno;
-    sonde_py_vm_thread_after_fork();
-    sonde_agent_after_fork_child(sonde_py.agent);
+    sonde_py_look_for_fork();
     errno = saved_errno;
     return sonde_py_armed_of(code);
 }
@@ -122,7 +120,13 @@ on_instruction(PyObject *self, PyObject *const *args, Py_ssize_t count)
             }
         }
     }
-    return Py_NewRef(is_armed ? Py_None : sonde_py.disable);
+    if (is_armed) {
+        Py_RETURN_NONE;
+    }
+    if (armed != NULL) {
+        sonde_py_trim(armed); /* another tool restarted all events */
+    }
+    return Py_NewRef(sonde_py.disable);
 }
 
 /* (code, offset) of a function that begins. */
@@ -237,10 +241,10 @@ register_callbacks(bool wanted)
             Py_DECREF(callback);
             callback = PyCFunction_New(&callbacks[i], NULL);
         }
-        is_whole = is_whole && callback != NULL &&
-                   is_done(PyObject_CallMethod(sonde_py.monitoring, "register_callback",
-                                               "iiO", sonde_py.tool, callback_events[i],
-                                               callback));
+        is_whole =
+            is_whole && callback != NULL &&
+            is_done(PyObject_CallMethod(sonde_py.monitoring, "register_callback", "iiO",
+                                        sonde_py.tool, callback_events[i], callback));
         Py_XDECREF(callback);
         sonde_py_clear_error();
     }
@@ -256,7 +260,8 @@ list_tools(char *out, size_t size)
     for (int i = 0; i < TOOL_COUNT && len < size; i++) {
         PyObject *name =
             PyObject_CallMethod(sonde_py.monitoring, "get_tool", "i", tools[i]);
-        const char *text = name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "?";
+        const char *text =
+            name != NULL && PyUnicode_Check(name) ? PyUnicode_AsUTF8(name) : "?";
         int wanted = snprintf(out + len, size - len, "%s%d '%s'", i > 0 ? ", " : "",
                               tools[i], text != NULL ? text : "?");
         len += wanted > 0 ? (size_t)wanted : 0;
@@ -283,7 +288,6 @@ sonde_py_hooks_take_tool(struct sonde_err *err)
         }
         sonde_py.tool = tools[i];
         if (register_callbacks(true)) {
-            sonde_py_check_events();
             return SONDE_OK;
         }
         sonde_py_hooks_leave_tool();

@@ -22,8 +22,9 @@ read_signed(const uint8_t *at, const uint8_t *end)
     unsigned value = 0;
     for (unsigned shift = 0; at < end && shift < 30; shift += 6) {
         value |= (unsigned)(*at & 63) << shift;
-        if (!(*at++ & 64))
+        if (!(*at++ & 64)) {
             break;
+        }
     }
     return value & 1 ? -(int)(value >> 1) : (int)(value >> 1);
 }
@@ -31,19 +32,23 @@ read_signed(const uint8_t *at, const uint8_t *end)
 bool
 sonde_py_line_cursor_next(struct sonde_py_line_cursor *cursor)
 {
-    if (cursor->at >= cursor->end)
+    if (cursor->at >= cursor->end) {
         return false;
+    }
     unsigned code = *cursor->at >> 3 & 15;
     cursor->start = cursor->stop;
     cursor->stop += (*cursor->at & 7) + 1;
     cursor->at++;
-    if (code == LOC_LONG || code == LOC_NO_COLUMNS)
+    if (code == LOC_LONG || code == LOC_NO_COLUMNS) {
         cursor->base += read_signed(cursor->at, cursor->end);
-    else if (code >= LOC_ONE_LINE && code < LOC_NO_COLUMNS)
+    } else if (code >= LOC_ONE_LINE && code < LOC_NO_COLUMNS) {
         cursor->base += (int)code - LOC_ONE_LINE;
+    }
     cursor->line = code == LOC_NONE ? SONDE_PY_NO_LINE : cursor->base;
-    while (cursor->at < cursor->end && !(*cursor->at & 128)) /* an entry's first byte has it */
+    while (cursor->at < cursor->end &&
+           !(*cursor->at & 128)) { /* an entry's first byte has it */
         cursor->at++;
+    }
     return true;
 }
 
@@ -52,9 +57,11 @@ sonde_py_line_of_unit(PyCodeObject *code, int unit)
 {
     struct sonde_py_line_cursor cursor;
     sonde_py_line_cursor_init(&cursor, code);
-    while (sonde_py_line_cursor_next(&cursor))
-        if (unit < cursor.stop)
+    while (sonde_py_line_cursor_next(&cursor)) {
+        if (unit < cursor.stop) {
             return cursor.line;
+        }
+    }
     return SONDE_PY_NO_LINE;
 }
 
@@ -63,9 +70,11 @@ sonde_py_code_has_line(PyCodeObject *code, int line)
 {
     struct sonde_py_line_cursor cursor;
     sonde_py_line_cursor_init(&cursor, code);
-    while (sonde_py_line_cursor_next(&cursor))
-        if (cursor.line == line)
+    while (sonde_py_line_cursor_next(&cursor)) {
+        if (cursor.line == line) {
             return true;
+        }
+    }
     return false;
 }
 
@@ -90,8 +99,9 @@ static bool op_flags_are_filled;
 static void
 fill_op_flags(void)
 {
-    if (op_flags_are_filled)
+    if (op_flags_are_filled) {
         return;
+    }
 #define X(name) op_flags[name] |= OP_JUMPS_FORWARD;
     SONDE_PY_JUMPS_FORWARD(X)
 #undef X
@@ -150,8 +160,9 @@ read_handler_int(const uint8_t *at, const uint8_t *end, int *out)
 {
     unsigned value = 0;
     for (int i = 0; i < 6; i++) {
-        if (at >= end)
+        if (at >= end) {
             return NULL;
+        }
         value = value << 6 | (*at & 63);
         if (!(*at++ & 64)) {
             *out = (int)value;
@@ -166,8 +177,9 @@ read_handlers(struct sonde_py_listing *listing, PyCodeObject *code)
 {
     const uint8_t *at = (const uint8_t *)PyBytes_AS_STRING(code->co_exceptiontable);
     const uint8_t *end = at + PyBytes_GET_SIZE(code->co_exceptiontable);
-    for (int i = 0; i < listing->count; i++)
+    for (int i = 0; i < listing->count; i++) {
         listing->handler[i] = -1;
+    }
     while (at < end) {
         int start, size, target, depth;
         at = read_handler_int(at, end, &start);
@@ -175,10 +187,12 @@ read_handlers(struct sonde_py_listing *listing, PyCodeObject *code)
         at = at ? read_handler_int(at, end, &target) : NULL;
         at = at ? read_handler_int(at, end, &depth) : NULL;
         if (at == NULL || target >= listing->count || start > listing->count ||
-            size > listing->count - start)
+            size > listing->count - start) {
             return SONDE_E_CORRUPT;
-        for (int i = start; i < start + size; i++)
+        }
+        for (int i = start; i < start + size; i++) {
             listing->handler[i] = target;
+        }
     }
     return SONDE_OK;
 }
@@ -195,8 +209,9 @@ read_units(struct sonde_py_listing *listing, PyCodeObject *code)
     }
     const uint8_t *bytes = (const uint8_t *)PyBytes_AS_STRING(plain);
     int result = SONDE_OK;
-    if (PyBytes_GET_SIZE(plain) != (Py_ssize_t)listing->count * 2)
+    if (PyBytes_GET_SIZE(plain) != (Py_ssize_t)listing->count * 2) {
         result = SONDE_E_CORRUPT;
+    }
     unsigned prefix = 0;
     for (int i = 0; result == SONDE_OK && i < listing->count; i++) {
         uint8_t op = listing->op[i] = bytes[2 * i];
@@ -214,11 +229,13 @@ sonde_py_listing_init(struct sonde_py_listing *out, PyCodeObject *code)
     size_t count = (size_t)Py_SIZE(code);
     memset(out, 0, sizeof *out);
     fill_op_flags();
-    if (count == 0 || count > 1 << 24)
+    if (count == 0 || count > 1 << 24) {
         return SONDE_E_CORRUPT;
+    }
     char *memory = PyMem_RawMalloc(count * (4 * sizeof(int) + 2));
-    if (memory == NULL)
+    if (memory == NULL) {
         return SONDE_E_NOMEM;
+    }
     out->memory = memory;
     out->count = (int)count;
     out->first = code->_co_firsttraceable;
@@ -229,8 +246,9 @@ sonde_py_listing_init(struct sonde_py_listing *out, PyCodeObject *code)
     out->op = (uint8_t *)(out->todo + count);
     out->mark = out->op + count;
     int result = read_units(out, code);
-    if (result == SONDE_OK)
+    if (result == SONDE_OK) {
         result = read_handlers(out, code);
+    }
     if (result != SONDE_OK) {
         sonde_py_listing_fini(out);
         return result;
@@ -238,14 +256,18 @@ sonde_py_listing_init(struct sonde_py_listing *out, PyCodeObject *code)
     struct sonde_py_line_cursor cursor;
     sonde_py_line_cursor_init(&cursor, code);
     int unit = 0;
-    while (sonde_py_line_cursor_next(&cursor))
-        while (unit < cursor.stop && unit < out->count)
+    while (sonde_py_line_cursor_next(&cursor)) {
+        while (unit < cursor.stop && unit < out->count) {
             out->line[unit++] = cursor.line;
-    while (unit < out->count)
+        }
+    }
+    while (unit < out->count) {
         out->line[unit++] = SONDE_PY_NO_LINE;
+    }
     /* Up to the RESUME on entry there is only the making of the frame. */
-    for (unit = 0; unit <= out->first && unit < out->count; unit++)
+    for (unit = 0; unit <= out->first && unit < out->count; unit++) {
         out->line[unit] = SONDE_PY_NO_LINE;
+    }
     return SONDE_OK;
 }
 
@@ -261,9 +283,9 @@ sonde_py_listing_fini(struct sonde_py_listing *listing)
 static int
 next_instruction(const struct sonde_py_listing *listing, int i)
 {
-    do
+    do {
         i++;
-    while (i < listing->count && listing->op[i] == 0);
+    } while (i < listing->count && listing->op[i] == 0);
     return i;
 }
 
@@ -274,15 +296,18 @@ successors(const struct sonde_py_listing *listing, int i, int to[2])
     int op = listing->op[i], n = 0;
     uint8_t flags = op_flags[op];
     int next = next_instruction(listing, i);
-    if (!(flags & OP_LEAVES) && next < listing->count)
+    if (!(flags & OP_LEAVES) && next < listing->count) {
         to[n++] = next;
+    }
     int target = -1;
-    if (flags & OP_JUMPS_FORWARD)
+    if (flags & OP_JUMPS_FORWARD) {
         target = next + listing->arg[i];
-    else if (flags & OP_JUMPS_BACKWARD)
+    } else if (flags & OP_JUMPS_BACKWARD) {
         target = next - listing->arg[i];
-    if (target >= 0 && target < listing->count && listing->op[target] != 0)
+    }
+    if (target >= 0 && target < listing->count && listing->op[target] != 0) {
         to[n++] = target;
+    }
     return n;
 }
 
@@ -303,11 +328,14 @@ enum {
 static bool
 is_stray_constant(const struct sonde_py_listing *listing, int i)
 {
-    if (i != next_instruction(listing, listing->first) || listing->op[i] != LOAD_CONST)
+    if (i != next_instruction(listing, listing->first) || listing->op[i] != LOAD_CONST) {
         return false;
-    for (int k = 0; k < listing->count; k++)
-        if (k != i && listing->op[k] != 0 && listing->line[k] == listing->line[i])
+    }
+    for (int k = 0; k < listing->count; k++) {
+        if (k != i && listing->op[k] != 0 && listing->line[k] == listing->line[i]) {
             return false;
+        }
+    }
     return true;
 }
 
@@ -319,22 +347,29 @@ mark_entered(struct sonde_py_listing *listing, int line)
     int found = 0;
     memset(listing->mark, 0, (size_t)listing->count);
     for (int i = 0; i < listing->count; i++) {
-        if (listing->op[i] == 0)
+        if (listing->op[i] == 0) {
             continue;
+        }
         int to[3];
         int n = successors(listing, i, to);
-        if (listing->handler[i] >= 0)
+        if (listing->handler[i] >= 0) {
             to[n++] = listing->handler[i];
+        }
         int next = next_instruction(listing, i);
-        for (int k = 0; k < n; k++)
-            if (to[k] != next)
-                listing->mark[to[k]] |= to[k] <= i ? MARK_JOINED | MARK_TURNED : MARK_JOINED;
-        for (int k = 0; k < n && listing->line[i] != line; k++)
+        for (int k = 0; k < n; k++) {
+            if (to[k] != next) {
+                listing->mark[to[k]] |=
+                    to[k] <= i ? MARK_JOINED | MARK_TURNED : MARK_JOINED;
+            }
+        }
+        for (int k = 0; k < n && listing->line[i] != line; k++) {
             if (listing->line[to[k]] == line && !(listing->mark[to[k]] & MARK_ENTERED) &&
-                !op_has_no_events(listing->op[to[k]]) && !is_stray_constant(listing, to[k])) {
+                !op_has_no_events(listing->op[to[k]]) &&
+                !is_stray_constant(listing, to[k])) {
                 listing->mark[to[k]] |= MARK_ENTERED;
                 found++;
             }
+        }
     }
     return found;
 }
@@ -343,16 +378,21 @@ mark_entered(struct sonde_py_listing *listing, int line)
 static int
 stack_need(int arg, int effect, uint8_t flags)
 {
-    if (flags & OP_PRODUCES)
+    if (flags & OP_PRODUCES) {
         return 0;
-    if (flags & OP_PEEKS)
+    }
+    if (flags & OP_PEEKS) {
         return arg + 1;
-    if (flags & OP_DIGS)
+    }
+    if (flags & OP_DIGS) {
         return INT_MAX;
-    if (flags & OP_BUILDS)
+    }
+    if (flags & OP_BUILDS) {
         return arg;
-    if (flags & OP_CONSUMES)
+    }
+    if (flags & OP_CONSUMES) {
         return -effect;
+    }
     return effect >= 0 ? 1 : 1 - effect; /* it leaves one result */
 }
 
@@ -362,25 +402,31 @@ static bool
 starts_statement(const struct sonde_py_listing *listing, int i)
 {
     int line = listing->line[i], depth = 0;
-    if (op_never_starts(listing->op[i]))
+    if (op_never_starts(listing->op[i])) {
         return false;
+    }
     if (listing->op[i] == SONDE_PY_HANDLER_START) {
         int next = next_instruction(listing, i);
         return next >= listing->count || listing->op[next] != WITH_EXCEPT_START;
     }
-    for (; i < listing->count && listing->line[i] == line; i = next_instruction(listing, i)) {
+    for (; i < listing->count && listing->line[i] == line;
+         i = next_instruction(listing, i)) {
         int op = listing->op[i], arg = listing->arg[i];
         uint8_t flags = op_flags[op];
-        if (op == EXTENDED_ARG)
+        if (op == EXTENDED_ARG) {
             continue;
+        }
         int effect = PyCompile_OpcodeStackEffectWithJump(op, arg, 0);
-        if (effect == PY_INVALID_STACK_EFFECT)
+        if (effect == PY_INVALID_STACK_EFFECT) {
             return false;
-        if (stack_need(arg, effect, flags) > depth)
+        }
+        if (stack_need(arg, effect, flags) > depth) {
             return false;
+        }
         depth += effect;
-        if (depth <= 0 || flags & OP_LEAVES)
+        if (depth <= 0 || flags & OP_LEAVES) {
             return true;
+        }
     }
     return true;
 }
@@ -391,26 +437,31 @@ static bool
 is_reached(struct sonde_py_listing *listing, int goal)
 {
     int count = 0;
-    for (int i = 0; i < listing->count; i++)
+    for (int i = 0; i < listing->count; i++) {
         listing->mark[i] &= (uint8_t)~MARK_SEEN;
+    }
     int start = listing->first < listing->count ? listing->first : 0;
     listing->todo[count++] = start;
     listing->mark[start] |= MARK_SEEN;
     while (count > 0) {
         int i = listing->todo[--count];
-        if (i == goal)
+        if (i == goal) {
             return true;
-        if (listing->mark[i] & MARK_WALL)
+        }
+        if (listing->mark[i] & MARK_WALL) {
             continue;
+        }
         int to[3];
         int n = successors(listing, i, to);
-        if (listing->handler[i] >= 0)
+        if (listing->handler[i] >= 0) {
             to[n++] = listing->handler[i];
-        for (int k = 0; k < n; k++)
+        }
+        for (int k = 0; k < n; k++) {
             if (!(listing->mark[to[k]] & MARK_SEEN)) {
                 listing->mark[to[k]] |= MARK_SEEN;
                 listing->todo[count++] = to[k];
             }
+        }
     }
     return false;
 }
@@ -420,12 +471,15 @@ is_reached(struct sonde_py_listing *listing, int goal)
 static bool
 is_continuation(struct sonde_py_listing *listing, int i, uint8_t bit)
 {
-    for (int k = 0; k < listing->count; k++)
-        if (k != i && listing->mark[k] & bit)
+    for (int k = 0; k < listing->count; k++) {
+        if (k != i && listing->mark[k] & bit) {
             listing->mark[k] |= MARK_WALL;
+        }
+    }
     bool reached = is_reached(listing, i);
-    for (int k = 0; k < listing->count; k++)
+    for (int k = 0; k < listing->count; k++) {
         listing->mark[k] &= (uint8_t)~MARK_WALL;
+    }
     return !reached;
 }
 
@@ -439,11 +493,13 @@ settle_unit(const struct sonde_py_listing *listing, int i, int starts)
         int next = next_instruction(listing, i);
         return next < listing->count && listing->mark[next] & MARK_TURNED ? next : i;
     }
-    if (starts > 0 || listing->op[i] != FOR_ITER || i == 0)
+    if (starts > 0 || listing->op[i] != FOR_ITER || i == 0) {
         return i;
+    }
     int before = i - 1;
-    while (before > listing->first && listing->op[before] == 0)
+    while (before > listing->first && listing->op[before] == 0) {
         before--;
+    }
     return before > listing->first ? before : i;
 }
 
@@ -451,41 +507,50 @@ settle_unit(const struct sonde_py_listing *listing, int i, int starts)
 static bool
 is_told_before(struct sonde_py_listing *listing, int i, int starts)
 {
-    if (starts == 0)
+    if (starts == 0) {
         return is_continuation(listing, i, MARK_ENTERED);
+    }
     /* The end of a return whose `finally` or `with` ran in between. */
     return starts > 1 && op_returns_const(listing->op[i]) &&
            is_continuation(listing, i, MARK_STARTS);
 }
 
 size_t
-sonde_py_listing_places(struct sonde_py_listing *listing, int line, int *units, size_t most)
+sonde_py_listing_places(struct sonde_py_listing *listing, int line, int *units,
+                        size_t most)
 {
     size_t n = 0;
     int starts = 0;
-    if (line < 1 || mark_entered(listing, line) == 0)
+    if (line < 1 || mark_entered(listing, line) == 0) {
         return 0;
-    for (int i = 0; i < listing->count; i++)
+    }
+    for (int i = 0; i < listing->count; i++) {
         if (listing->mark[i] & MARK_ENTERED && starts_statement(listing, i)) {
             listing->mark[i] |= MARK_STARTS;
             starts++;
         }
+    }
     /* Without a jump in between a line can not be executed again. */
     bool is_told = false;
     for (int i = 0; i < listing->count; i++) {
-        if (listing->op[i] == 0)
+        if (listing->op[i] == 0) {
             continue;
-        if (listing->mark[i] & MARK_JOINED)
+        }
+        if (listing->mark[i] & MARK_JOINED) {
             is_told = false;
+        }
         if (listing->mark[i] & (starts > 0 ? MARK_STARTS : MARK_ENTERED) && !is_told &&
             !is_told_before(listing, i, starts)) {
-            if (n < most)
+            if (n < most) {
                 units[n] = settle_unit(listing, i, starts);
+            }
             n++;
             is_told = true;
         }
-        if (op_flags[listing->op[i]] & (OP_JUMPS_FORWARD | OP_JUMPS_BACKWARD | OP_LEAVES))
+        if (op_flags[listing->op[i]] &
+            (OP_JUMPS_FORWARD | OP_JUMPS_BACKWARD | OP_LEAVES)) {
             is_told = false;
+        }
     }
     return n;
 }

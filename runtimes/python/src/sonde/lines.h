@@ -33,14 +33,14 @@ bool sonde_py_code_has_line(PyCodeObject *code, int line);
 
 /* A code object taken apart. */
 struct sonde_py_listing {
-    int count;       /* units */
-    int first;       /* the first that can be traced: the RESUME on entry */
-    int *line;       /* per unit */
-    int *arg;        /* per unit: the whole argument, prefixes included */
-    int *handler;    /* per unit: where an exception goes, or -1 */
-    uint8_t *op;     /* per unit: 0 where no instruction starts */
-    uint8_t *mark;   /* scratch */
-    int *todo;       /* scratch */
+    int count;     /* units */
+    int first;     /* the first that can be traced: the RESUME on entry */
+    int *line;     /* per unit */
+    int *arg;      /* per unit: the whole argument, prefixes included */
+    int *handler;  /* per unit: where an exception goes, or -1 */
+    uint8_t *op;   /* per unit: 0 where no instruction starts */
+    uint8_t *mark; /* scratch */
+    int *todo;     /* scratch */
     void *memory;
 };
 

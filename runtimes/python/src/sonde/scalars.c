@@ -59,8 +59,8 @@ write_decimal(struct sonde_tape *tape, struct sonde_str type, const digit *digit
 }
 
 static void
-write_hex(struct sonde_tape *tape, struct sonde_str type, const digit *digits, size_t count,
-          bool is_negative)
+write_hex(struct sonde_tape *tape, struct sonde_str type, const digit *digits,
+          size_t count, bool is_negative)
 {
     char text[HEX_PLACES_MAX];
     size_t at = 0, bits = count * PyLong_SHIFT;
@@ -83,27 +83,12 @@ write_hex(struct sonde_tape *tape, struct sonde_str type, const digit *digits, s
     sonde_tape_number(tape, type, (struct sonde_str){text, at});
 }
 
-static void
-write_small(struct sonde_tape *tape, struct sonde_str type, Py_ssize_t value)
-{
-    char text[24];
-    size_t at = sizeof(text), left = value < 0 ? 0 - (size_t)value : (size_t)value;
-    do {
-        text[--at] = (char)('0' + left % 10);
-        left /= 10;
-    } while (left > 0);
-    if (value < 0) {
-        text[--at] = '-';
-    }
-    sonde_tape_number(tape, type, (struct sonde_str){text + at, sizeof(text) - at});
-}
-
 void
 sonde_py_write_int(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
     const PyLongObject *number = (const PyLongObject *)value;
     if (PyUnstable_Long_IsCompact(number)) {
-        write_small(tape, type, PyUnstable_Long_CompactValue(number));
+        sonde_tape_int(tape, type, PyUnstable_Long_CompactValue(number));
         return;
     }
     if (!sonde_py_has(SONDE_PY_PART_INTS)) {
@@ -136,60 +121,6 @@ float_text(double value, int flags, char *out, size_t size)
     PyMem_Free(text);
 }
 
-#define PLAIN_PLACES 6
-#define PLAIN_MOST 1e9
-
-/* Numbers with few decimal places, a tenth of the price. n / 10^k is rounded correctly, so
- * when it gives the number back, n's digits are a text that reads back; and of at most 15
- * digits, as here, no other text does. False: not one of these. */
-static bool
-try_write_plain(struct sonde_tape *tape, struct sonde_str type, double value)
-{
-    double most = value < 0 ? -value : value, scale = 1;
-    char text[24];
-    size_t at = sizeof(text);
-    if (!(most >= 1e-4 && most < PLAIN_MOST)) {
-        return false;
-    }
-    for (int places = 0; places <= PLAIN_PLACES; places++, scale *= 10) {
-        uint64_t digits = (uint64_t)(most * scale + 0.5);
-        if ((double)digits / scale != most) {
-            continue;
-        }
-        if (places == 0) {
-            text[--at] = '0';
-            text[--at] = '.';
-        }
-        for (int i = 0; digits > 0 || i <= places; i++, digits /= 10) {
-            if (i == places && places > 0) {
-                text[--at] = '.';
-            }
-            text[--at] = (char)('0' + digits % 10);
-        }
-        if (value < 0) {
-            text[--at] = '-';
-        }
-        sonde_tape_number(tape, type, (struct sonde_str){text + at, sizeof(text) - at});
-        return true;
-    }
-    return false;
-}
-
-void
-sonde_py_write_float(struct sonde_tape *tape, struct sonde_str type, double value)
-{
-    char text[64];
-    if (try_write_plain(tape, type, value)) {
-        return;
-    }
-    float_text(value, Py_DTSF_ADD_DOT_0, text, sizeof(text));
-    if (text[0] == '\0') {
-        sonde_tape_skip(tape, type, SONDE_REASON_UNREADABLE);
-        return;
-    }
-    sonde_tape_number(tape, type, sonde_str_from(text));
-}
-
 void
 sonde_py_write_complex(struct sonde_tape *tape, struct sonde_str type, Py_complex value)
 {
@@ -207,7 +138,8 @@ sonde_py_write_complex(struct sonde_tape *tape, struct sonde_str type, Py_comple
 /* --- Names ---------------------------------------------------------------------------------- */
 
 static void
-write_name(struct sonde_tape *tape, struct sonde_str type, PyObject *module, PyObject *name)
+write_name(struct sonde_tape *tape, struct sonde_str type, PyObject *module,
+           PyObject *name)
 {
     char module_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
     char text[2 * SONDE_PY_TEXT_BYTES + 2];
@@ -308,13 +240,14 @@ delta_text(PyObject *value, char *out, size_t size)
     int micros = PyDateTime_DELTA_GET_MICROSECONDS(value);
     char head[40] = "", tail[16] = "";
     if (days != 0) {
-        snprintf(head, sizeof(head), "%d day%s, ", days, days == 1 || days == -1 ? "" : "s");
+        snprintf(head, sizeof(head), "%d day%s, ", days,
+                 days == 1 || days == -1 ? "" : "s");
     }
     if (micros != 0) {
         snprintf(tail, sizeof(tail), ".%06d", micros);
     }
-    return snprintf(out, size, "%s%d:%02d:%02d%s", head, seconds / 3600, seconds / 60 % 60,
-                    seconds % 60, tail);
+    return snprintf(out, size, "%s%d:%02d:%02d%s", head, seconds / 3600,
+                    seconds / 60 % 60, seconds % 60, tail);
 }
 
 /* "+02:00" for datetime.timezone, whose offset is its first member; "" for a tzinfo of
@@ -331,8 +264,8 @@ zone_text(PyObject *zone, char *out, size_t size)
     if (offset == NULL || strcmp(Py_TYPE(offset)->tp_name, "datetime.timedelta") != 0) {
         return;
     }
-    int seconds = PyDateTime_DELTA_GET_DAYS(offset) * 86400 +
-                  PyDateTime_DELTA_GET_SECONDS(offset);
+    int seconds =
+        PyDateTime_DELTA_GET_DAYS(offset) * 86400 + PyDateTime_DELTA_GET_SECONDS(offset);
     int ahead = seconds < 0 ? -seconds : seconds;
     snprintf(out, size, "%c%02d:%02d", seconds < 0 ? '-' : '+', ahead / 3600,
              ahead / 60 % 60);
@@ -380,10 +313,10 @@ sonde_py_try_write_date(struct sonde_tape *tape, struct sonde_str type,
                        PyDateTime_GET_MONTH(value), PyDateTime_GET_DAY(value));
     } else if (strcmp(name, "time") == 0) {
         const PyDateTime_Time *time = (const PyDateTime_Time *)value;
-        len = time_text(PyDateTime_TIME_GET_HOUR(value), PyDateTime_TIME_GET_MINUTE(value),
-                        PyDateTime_TIME_GET_SECOND(value),
-                        PyDateTime_TIME_GET_MICROSECOND(value),
-                        time->hastzinfo ? time->tzinfo : NULL, text, sizeof(text));
+        len = time_text(
+            PyDateTime_TIME_GET_HOUR(value), PyDateTime_TIME_GET_MINUTE(value),
+            PyDateTime_TIME_GET_SECOND(value), PyDateTime_TIME_GET_MICROSECOND(value),
+            time->hastzinfo ? time->tzinfo : NULL, text, sizeof(text));
     } else if (strcmp(name, "timedelta") == 0) {
         len = delta_text(value, text, sizeof(text));
     } else if (strcmp(name, "timezone") == 0) {

@@ -14,7 +14,6 @@
 void sonde_py_write_int(struct sonde_tape *tape, struct sonde_str type, PyObject *value);
 
 /* As repr() writes it. */
-void sonde_py_write_float(struct sonde_tape *tape, struct sonde_str type, double value);
 void sonde_py_write_complex(struct sonde_tape *tape, struct sonde_str type,
                             Py_complex value);
 

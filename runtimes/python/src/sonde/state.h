@@ -14,22 +14,24 @@
 
 struct sonde_py_state {
     struct sonde_agent *agent; /* NULL until started; kept after the stop */
-    _Atomic bool is_running;   /* between start and stop; relaxed: a late look does no harm */
+    _Atomic bool
+        is_running; /* between start and stop; relaxed: a late look does no harm */
     struct sonde_adapter adapter;
-    char version[32];          /* "3.12.1" */
-    unsigned parts;            /* 1 << enum sonde_py_part: what was found to hold */
-    unsigned forced;           /* of those: said to fail, by a test */
-    int tool;                  /* our id in sys.monitoring, or SONDE_PY_NO_TOOL */
-    int watcher;               /* of code objects, or -1 */
-    PyObject *monitoring;      /* the module sys.monitoring; strong */
+    char version[32];     /* "3.12.1" */
+    unsigned parts;       /* 1 << enum sonde_py_part: what was found to hold */
+    unsigned forced;      /* of those: said to fail, by a test */
+    int tool;             /* our id in sys.monitoring, or SONDE_PY_NO_TOOL */
+    int watcher;          /* of code objects, or -1 */
+    PyObject *monitoring; /* the module sys.monitoring; strong */
     PyObject *set_local_events, *set_events; /* its functions; strong */
-    PyObject *disable;         /* sys.monitoring.DISABLE; strong */
+    PyObject *disable;                       /* sys.monitoring.DISABLE; strong */
 };
 
 extern struct sonde_py_state sonde_py;
 
-/* Checks what depends on events, as soon as there is a tool id to check it with. */
-void sonde_py_check_events(void);
+/* In a child that nobody told of its fork: a thread and an agent of its own. Costs one load
+ * anywhere else. */
+void sonde_py_look_for_fork(void);
 
 static inline bool
 sonde_py_has(enum sonde_py_part part)

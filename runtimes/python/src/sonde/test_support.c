@@ -55,7 +55,8 @@ put_marks(PyObject *dict, const struct sonde_tape_event *event)
            (event->size == SONDE_SIZE_UNKNOWN ||
             put(dict, "size", PyLong_FromUnsignedLongLong(event->size))) &&
            (event->reason == SONDE_REASON_NONE ||
-            put(dict, "not_captured_reason", PyUnicode_FromString(reasons[event->reason])));
+            put(dict, "not_captured_reason",
+                PyUnicode_FromString(reasons[event->reason])));
 }
 
 static PyObject *decode_value(struct decoding *at);
@@ -109,8 +110,8 @@ decode_members(struct decoding *at, enum sonde_shape shape)
     }
     PyObject *list = PyList_New(0);
     while (list != NULL && next(at) && at->event.kind != SONDE_TAPE_CLOSE) {
-        if (!append(list, shape == SONDE_SHAPE_ENTRIES ? decode_entry(at)
-                                                       : decode_value(at))) {
+        if (!append(list,
+                    shape == SONDE_SHAPE_ENTRIES ? decode_entry(at) : decode_value(at))) {
             break;
         }
     }

@@ -27,15 +27,15 @@ PyObject *sonde_py_fail_testonly(PyObject *module, PyObject *name);
 /* armed_testonly(code): how many sites the code object has. */
 PyObject *sonde_py_armed_testonly(PyObject *module, PyObject *code);
 
-#define SONDE_PY_TEST_METHODS                                                            \
-    {"apply_testonly", sonde_py_apply_testonly, METH_O, NULL},                           \
-        {"take_testonly", sonde_py_take_testonly, METH_NOARGS, NULL},                    \
-        {"discard_testonly", sonde_py_discard_testonly, METH_NOARGS, NULL},              \
-        {"safe_point_testonly", sonde_py_safe_point_testonly, METH_NOARGS, NULL},        \
-        {"places_testonly", sonde_py_places_testonly, METH_VARARGS, NULL},               \
-        {"fail_testonly", sonde_py_fail_testonly, METH_O, NULL},                         \
-    {                                                                                    \
-        "armed_testonly", sonde_py_armed_testonly, METH_O, NULL                          \
+#define SONDE_PY_TEST_METHODS                                                     \
+    {"apply_testonly", sonde_py_apply_testonly, METH_O, NULL},                    \
+        {"take_testonly", sonde_py_take_testonly, METH_NOARGS, NULL},             \
+        {"discard_testonly", sonde_py_discard_testonly, METH_NOARGS, NULL},       \
+        {"safe_point_testonly", sonde_py_safe_point_testonly, METH_NOARGS, NULL}, \
+        {"places_testonly", sonde_py_places_testonly, METH_VARARGS, NULL},        \
+        {"fail_testonly", sonde_py_fail_testonly, METH_O, NULL},                  \
+    {                                                                             \
+        "armed_testonly", sonde_py_armed_testonly, METH_O, NULL                   \
     }
 
 #endif

@@ -4,8 +4,9 @@
 enum sonde_encoding
 sonde_py_text_encoding(PyObject *text)
 {
-    if (PyUnicode_IS_ASCII(text))
+    if (PyUnicode_IS_ASCII(text)) {
         return SONDE_ENCODING_ASCII;
+    }
     switch (PyUnicode_KIND(text)) {
     case PyUnicode_1BYTE_KIND:
         return SONDE_ENCODING_LATIN1;
@@ -45,16 +46,19 @@ put_char(char *to, Py_UCS4 c)
 struct sonde_str
 sonde_py_text(PyObject *text, char *buf)
 {
-    if (text == NULL || !PyUnicode_Check(text))
+    if (text == NULL || !PyUnicode_Check(text)) {
         return (struct sonde_str){"", 0};
+    }
     Py_ssize_t length = PyUnicode_GET_LENGTH(text);
     const void *data = PyUnicode_DATA(text);
-    if (PyUnicode_IS_ASCII(text))
+    if (PyUnicode_IS_ASCII(text)) {
         return (struct sonde_str){data, (size_t)length};
+    }
     int kind = PyUnicode_KIND(text);
     size_t at = 0;
-    for (Py_ssize_t i = 0; i < length && at + 4 <= SONDE_PY_TEXT_BYTES; i++)
+    for (Py_ssize_t i = 0; i < length && at + 4 <= SONDE_PY_TEXT_BYTES; i++) {
         at += put_char(buf + at, PyUnicode_READ(kind, data, i));
+    }
     return (struct sonde_str){buf, at};
 }
 
@@ -71,8 +75,9 @@ sonde_py_type_name(PyTypeObject *type, char *buf)
 {
     if (type->tp_flags & Py_TPFLAGS_HEAPTYPE) {
         PyObject *name = ((PyHeapTypeObject *)type)->ht_name;
-        if (name != NULL)
+        if (name != NULL) {
             return sonde_py_text(name, buf);
+        }
     }
     /* The few that nearly all values have, without counting their letters. */
     if (type == &PyLong_Type) {
@@ -90,10 +95,13 @@ sonde_py_dict_find(PyObject *dict, struct sonde_str name)
 {
     PyObject *key, *value;
     Py_ssize_t at = 0;
-    if (dict == NULL || !PyDict_Check(dict))
+    if (dict == NULL || !PyDict_Check(dict)) {
         return NULL;
-    while (PyDict_Next(dict, &at, &key, &value))
-        if (sonde_py_text_is(key, name))
+    }
+    while (PyDict_Next(dict, &at, &key, &value)) {
+        if (sonde_py_text_is(key, name)) {
             return value;
+        }
+    }
     return NULL;
 }

@@ -53,7 +53,8 @@ sonde_py_trim_events(PyCodeObject *code, PyObject *plain_bytes, int tool,
             if (data->per_instruction_tools[i] != 0) {
                 continue; /* another tool listens here */
             }
-        } else if (data->active_monitors.tools[SONDE_PY_EVENT_INSTRUCTION_INDEX] != 1u << tool) {
+        } else if (data->active_monitors.tools[SONDE_PY_EVENT_INSTRUCTION_INDEX] !=
+                   1u << tool) {
             continue;
         }
         uint8_t original = data->per_instruction_opcodes[i];
@@ -83,7 +84,8 @@ sonde_py_trim_pairs(PyCodeObject *code, PyObject *plain_bytes)
     }
     for (Py_ssize_t i = 0; i + 1 < count; i++) {
         /* Live opcodes that are the plain ones bear no event and are not specialised. */
-        if (units[i].op.code != plain[2 * i] || units[i + 1].op.code != plain[2 * i + 2]) {
+        if (units[i].op.code != plain[2 * i] ||
+            units[i + 1].op.code != plain[2 * i + 2]) {
             continue;
         }
         uint8_t pair = sonde_py_joined_pair(plain[2 * i], plain[2 * i + 2]);

@@ -33,8 +33,9 @@ tuple_fields(PyTypeObject *type, Py_ssize_t count)
          type = type->tp_base) {
         PyObject *fields = sonde_py_dict_find(type->tp_dict, SONDE_STR("_fields"));
         if (fields != NULL) {
-            return PyTuple_CheckExact(fields) && PyTuple_GET_SIZE(fields) == count ? fields
-                                                                                  : NULL;
+            return PyTuple_CheckExact(fields) && PyTuple_GET_SIZE(fields) == count
+                       ? fields
+                       : NULL;
         }
     }
     return NULL;
@@ -46,9 +47,8 @@ write_tuple(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
     char buf[SONDE_PY_TEXT_BYTES];
     PyObject *const *items = ((PyTupleObject *)value)->ob_item;
     Py_ssize_t count = PyTuple_GET_SIZE(value);
-    PyObject *names = Py_TYPE(value) == &PyTuple_Type
-                          ? NULL
-                          : tuple_fields(Py_TYPE(value), count);
+    PyObject *names =
+        Py_TYPE(value) == &PyTuple_Type ? NULL : tuple_fields(Py_TYPE(value), count);
     if (names == NULL) {
         write_sequence(tape, type, items, count);
         return;
@@ -148,7 +148,8 @@ is_enum(PyTypeObject *type)
     }
     for (; meta != NULL && meta != &PyType_Type; meta = meta->tp_base) {
         if (meta->tp_flags & Py_TPFLAGS_HEAPTYPE &&
-            sonde_py_text_is(((PyHeapTypeObject *)meta)->ht_name, SONDE_STR("EnumType"))) {
+            sonde_py_text_is(((PyHeapTypeObject *)meta)->ht_name,
+                             SONDE_STR("EnumType"))) {
             return true;
         }
     }
@@ -240,7 +241,7 @@ write_other(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
     if (base == &PyBaseObject_Type) {
         write_object(tape, type, value);
     } else if (base == &PyFloat_Type) {
-        sonde_py_write_float(tape, type, PyFloat_AS_DOUBLE(value));
+        sonde_tape_float(tape, type, PyFloat_AS_DOUBLE(value));
     } else if (base == &PyComplex_Type) {
         sonde_py_write_complex(tape, type, ((PyComplexObject *)value)->cval);
     } else if (base == &PySet_Type || base == &PyFrozenSet_Type) {
@@ -291,7 +292,8 @@ try_write_os_error(struct sonde_tape *tape, PyObject *exception)
         return false;
     }
     const PyOSErrorObject *error = (const PyOSErrorObject *)exception;
-    char text[3 * SONDE_PY_TEXT_BYTES], what[SONDE_PY_TEXT_BYTES], file[SONDE_PY_TEXT_BYTES];
+    char text[3 * SONDE_PY_TEXT_BYTES], what[SONDE_PY_TEXT_BYTES],
+        file[SONDE_PY_TEXT_BYTES];
     if (error->myerrno == NULL || !PyLong_CheckExact(error->myerrno) ||
         error->strerror == NULL || !PyUnicode_CheckExact(error->strerror)) {
         return false;
@@ -300,9 +302,9 @@ try_write_os_error(struct sonde_tape *tape, PyObject *exception)
     struct sonde_str reason = sonde_py_text(error->strerror, what);
     int overflow;
     int len = snprintf(text, sizeof(text), "[Errno %ld] %.*s%s%.*s%s",
-                       PyLong_AsLongAndOverflow(error->myerrno, &overflow), (int)reason.len,
-                       reason.ptr, name.len > 0 ? ": '" : "", (int)name.len, name.ptr,
-                       name.len > 0 ? "'" : "");
+                       PyLong_AsLongAndOverflow(error->myerrno, &overflow),
+                       (int)reason.len, reason.ptr, name.len > 0 ? ": '" : "",
+                       (int)name.len, name.ptr, name.len > 0 ? "'" : "");
     if (len <= 0) {
         return false;
     }
@@ -318,8 +320,8 @@ sonde_py_write_message(struct sonde_tape *tape, PyObject *exception)
         return;
     }
     PyObject *args = ((PyBaseExceptionObject *)exception)->args;
-    if (try_write_os_error(tape, exception) || args == NULL || !PyTuple_CheckExact(args) ||
-        PyTuple_GET_SIZE(args) == 0) {
+    if (try_write_os_error(tape, exception) || args == NULL ||
+        !PyTuple_CheckExact(args) || PyTuple_GET_SIZE(args) == 0) {
         return;
     }
     bool is_syntax =

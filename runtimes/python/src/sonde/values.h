@@ -18,5 +18,4 @@ void sonde_py_write_value(struct sonde_tape *tape, PyObject *value);
  * none. */
 void sonde_py_write_message(struct sonde_tape *tape, PyObject *exception);
 
-
 #endif

@@ -9,16 +9,19 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <unistd.h>
 
 #define END_MOST_NS ((int64_t)10 * 1000 * 1000)
 #define LATE_LOOK_NS ((int64_t)80 * 1000 * 1000)
 
 static struct {
-    pthread_mutex_t
-        mutex; /* guards the rest; never held while the VM lock is waited for */
-    pthread_cond_t wake;
+    /* Guards the rest; never held while the VM lock is waited for. */
+    pthread_mutex_t mutex;
+    pthread_cond_t wake, done;
     pthread_t thread;
+    pid_t pid; /* of the process that the thread is in */
     PyInterpreterState *interpreter;
+    void (*job)(void);
     bool exists, is_asked, must_end, watches_late;
     _Atomic uint64_t thread_id; /* the kernel's; 0: it has not begun */
     uint32_t fork_count;        /* forks under way for which it rests; VM lock */
@@ -26,21 +29,27 @@ static struct {
 } vm = {.mutex = PTHREAD_MUTEX_INITIALIZER};
 
 static void
-init_cond(void)
+init_conds(void)
 {
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&vm.wake, &attributes);
     pthread_condattr_destroy(&attributes);
+    pthread_cond_init(&vm.done, NULL);
 }
+
+struct work {
+    void (*job)(void);
+    bool is_asked;
+};
 
 /* Sleeps until there is something to do; false: to end. */
 static bool
-wait_for_work(bool *is_asked)
+wait_for_work(struct work *work)
 {
     pthread_mutex_lock(&vm.mutex);
-    while (!vm.is_asked && !vm.must_end) {
+    while (!vm.is_asked && !vm.must_end && vm.job == NULL) {
         if (!vm.watches_late) {
             pthread_cond_wait(&vm.wake, &vm.mutex);
             continue;
@@ -53,39 +62,52 @@ wait_for_work(bool *is_asked)
             break;
         }
     }
-    *is_asked = vm.is_asked;
+    *work = (struct work){.job = vm.job, .is_asked = vm.is_asked};
     vm.is_asked = false;
     bool goes_on = !vm.must_end;
     pthread_mutex_unlock(&vm.mutex);
     return goes_on;
 }
 
+static void
+do_work(const struct work *work)
+{
+    if (work->job != NULL) {
+        work->job();
+    } else if (sonde_py_is_running()) {
+        if (work->is_asked) {
+            sonde_agent_safe_point(sonde_py.agent);
+        }
+        if (sonde_py_index_has_late()) {
+            sonde_py_index_announce_late();
+        }
+    }
+    sonde_py_clear_error();
+}
+
 static void *
 run(void *unused)
 {
     (void)unused;
-    bool is_asked;
+    struct work work;
     atomic_store(&vm.thread_id, sonde_os_thread_id());
     sonde_os_thread_name("sonde-vm");
-    while (wait_for_work(&is_asked)) {
+    while (wait_for_work(&work)) {
         /* Made for the moment, so that nobody ever sees a thread of ours that idles. NULL:
          * out of memory; whoever asked will ask again. */
         PyThreadState *thread = PyThreadState_New(vm.interpreter);
-        if (thread == NULL) {
-            continue;
+        if (thread != NULL) {
+            PyEval_AcquireThread(thread);
+            do_work(&work);
+            PyThreadState_Clear(thread);
+            PyThreadState_DeleteCurrent();
         }
-        PyEval_AcquireThread(thread);
-        if (sonde_py_is_running()) {
-            if (is_asked) {
-                sonde_agent_safe_point(sonde_py.agent);
-            }
-            if (sonde_py_index_has_late()) {
-                sonde_py_index_announce_late();
-            }
-            sonde_py_clear_error();
+        if (work.job != NULL) {
+            pthread_mutex_lock(&vm.mutex);
+            vm.job = NULL;
+            pthread_cond_signal(&vm.done);
+            pthread_mutex_unlock(&vm.mutex);
         }
-        PyThreadState_Clear(thread);
-        PyThreadState_DeleteCurrent();
     }
     return NULL;
 }
@@ -97,13 +119,14 @@ start(void)
     atomic_store(&vm.thread_id, 0);
     int result = sonde_os_thread_start(&vm.thread, run, NULL);
     vm.exists = result == SONDE_OK;
+    vm.pid = getpid();
     return result;
 }
 
 int
 sonde_py_vm_thread_start(struct sonde_err *err)
 {
-    init_cond();
+    init_conds();
     vm.interpreter = PyInterpreterState_Get();
     int result = start();
     if (result != SONDE_OK) {
@@ -113,19 +136,35 @@ sonde_py_vm_thread_start(struct sonde_err *err)
 }
 
 void
+sonde_py_vm_thread_call(void (*job)(void))
+{
+    PyThreadState *thread = PyEval_SaveThread();
+    pthread_mutex_lock(&vm.mutex);
+    vm.job = job;
+    pthread_cond_signal(&vm.wake);
+    while (vm.job != NULL) {
+        pthread_cond_wait(&vm.done, &vm.mutex);
+    }
+    pthread_mutex_unlock(&vm.mutex);
+    PyEval_RestoreThread(thread);
+}
+
+void
 sonde_py_vm_thread_stop(void)
 {
-    if (!vm.exists) {
-        return;
+    if (!vm.exists || vm.pid != getpid()) {
+        return; /* a forked child that never renewed it has none */
     }
     pthread_mutex_lock(&vm.mutex);
     vm.must_end = true;
     pthread_cond_signal(&vm.wake);
     pthread_mutex_unlock(&vm.mutex);
-    Py_BEGIN_ALLOW_THREADS pthread_join(vm.thread, NULL);
+    PyThreadState *thread = PyEval_SaveThread();
+    pthread_join(vm.thread, NULL);
     sonde_os_thread_await_end(atomic_load(&vm.thread_id),
                               sonde_clock_mono_ns() + END_MOST_NS);
-    Py_END_ALLOW_THREADS vm.exists = false;
+    PyEval_RestoreThread(thread);
+    vm.exists = false;
 }
 
 void
@@ -180,13 +219,15 @@ sonde_py_vm_thread_after_fork_parent(void)
 void
 sonde_py_vm_thread_after_fork(void)
 {
-    if (!vm.exists && !vm.is_resting) {
+    if ((!vm.exists && !vm.is_resting) || vm.pid == getpid()) {
         return;
     }
     vm.fork_count = 0;
+    vm.is_asked = false;
+    vm.job = NULL;
     vm.is_resting = false;
     /* Another thread of the parent may have held it at the moment of the fork. */
     vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    init_cond();
+    init_conds();
     restart("a forked child");
 }

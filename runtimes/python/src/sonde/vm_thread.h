@@ -13,6 +13,11 @@
 
 int sonde_py_vm_thread_start(struct sonde_err *err);
 
+/* Has the thread run `job` under the VM lock and waits for it, giving up the lock meanwhile.
+ * What runs Python code of ours runs there: on no thread of the application, so that no
+ * signal handler of its can raise into it. Ctx: VM lock; one caller at a time. */
+void sonde_py_vm_thread_call(void (*job)(void));
+
 /* Waits until it is gone; gives up the VM lock meanwhile. Ctx: VM lock. */
 void sonde_py_vm_thread_stop(void);
 
@@ -27,7 +32,8 @@ void sonde_py_vm_thread_watch_late(void);
 void sonde_py_vm_thread_before_fork(void);
 void sonde_py_vm_thread_after_fork_parent(void);
 
-/* In a forked child, where there is no such thread any more. Ctx: VM lock. */
+/* In a forked child, where there is no such thread any more: starts another. Does nothing
+ * where there is one. Ctx: VM lock. */
 void sonde_py_vm_thread_after_fork(void);
 
 #endif

@@ -55,19 +55,19 @@ struct sonde_py_inline {
 #endif
 
 /* What depends on knowledge of CPython's insides. X(NAME, name in `sonde ps`). */
-#define SONDE_PY_PART_LIST(X)                                                            \
-    X(FRAMES, "frames")               /* stack and locals */                             \
-    X(INLINE_VALUES, "inline_values") /* fields of objects without a __dict__ */         \
-    X(INTS, "ints")                   /* integers beyond 64 bits */                      \
-    X(TRIM, "trim")                   /* taking instruction events off what is not armed */ \
-    X(PAIRS, "pairs")                 /* joined instructions after an event was there */ \
-    X(LINES, "lines")                 /* line numbers from the location table */
+#define SONDE_PY_PART_LIST(X)                                                    \
+    X(FRAMES, "frames")               /* stack and locals */                     \
+    X(INLINE_VALUES, "inline_values") /* fields of objects without a __dict__ */ \
+    X(INTS, "ints")                   /* integers beyond 64 bits */              \
+    X(TRIM, "trim")   /* taking instruction events off what is not armed */      \
+    X(PAIRS, "pairs") /* joined instructions after an event was there */         \
+    X(LINES, "lines") /* line numbers from the location table */
 
 enum sonde_py_part {
 #define SONDE_PY_PART_ENUM(name, text) SONDE_PY_PART_##name,
     SONDE_PY_PART_LIST(SONDE_PY_PART_ENUM)
 #undef SONDE_PY_PART_ENUM
-    SONDE_PY_PART_COUNT
+        SONDE_PY_PART_COUNT
 };
 
 const char *sonde_py_part_name(enum sonde_py_part part);
@@ -77,8 +77,9 @@ static inline PyObject *
 sonde_py_inline_at(const struct sonde_py_inline *fields, unsigned i, PyObject **name)
 {
     unsigned index = fields->order[(int)i * fields->order_step];
-    if ((Py_ssize_t)index >= fields->key_count)
+    if ((Py_ssize_t)index >= fields->key_count) {
         return NULL;
+    }
     *name = fields->keys[2 * index];
     return *name == NULL ? NULL : fields->values[index];
 }

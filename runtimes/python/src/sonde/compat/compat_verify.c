@@ -22,32 +22,31 @@ sonde_py_part_name(enum sonde_py_part part)
 }
 
 /* Runs as a module of its own; `check` is put into its names. */
-static const char sample_source[] =
-    "def sample(a, *rest, k=3, **more):\n"
-    "    x = [\n"
-    "        a, k]\n"
-    "    def inner():\n"
-    "        return x\n"
-    "    return check(a, x)\n"
-    "def around(a):\n"
-    "    y = sample(a)\n"
-    "    return y\n"
-    "def pairs(a, b):\n"
-    "    c = a\n"
-    "    d = b\n"
-    "    return c, d\n"
-    "class Sample:\n"
-    "    def __init__(self, swapped):\n"
-    "        if swapped:\n"
-    "            self.second = 'b'\n"
-    "            self.first = 'a'\n"
-    "        else:\n"
-    "            self.first = 'a'\n"
-    "            self.second = 'b'\n"
-    "        self.third = 'c'\n"
-    "        del self.third\n"
-    "one, other = Sample(False), Sample(True)\n"
-    "big = (1 << 70) + 5\n";
+static const char sample_source[] = "def sample(a, *rest, k=3, **more):\n"
+                                    "    x = [\n"
+                                    "        a, k]\n"
+                                    "    def inner():\n"
+                                    "        return x\n"
+                                    "    return check(a, x)\n"
+                                    "def around(a):\n"
+                                    "    y = sample(a)\n"
+                                    "    return y\n"
+                                    "def pairs(a, b):\n"
+                                    "    c = a\n"
+                                    "    d = b\n"
+                                    "    return c, d\n"
+                                    "class Sample:\n"
+                                    "    def __init__(self, swapped):\n"
+                                    "        if swapped:\n"
+                                    "            self.second = 'b'\n"
+                                    "            self.first = 'a'\n"
+                                    "        else:\n"
+                                    "            self.first = 'a'\n"
+                                    "            self.second = 'b'\n"
+                                    "        self.third = 'c'\n"
+                                    "        del self.third\n"
+                                    "one, other = Sample(False), Sample(True)\n"
+                                    "big = (1 << 70) + 5\n";
 
 /* --- Frames, checked from within one -------------------------------------------------------- */
 
@@ -89,7 +88,8 @@ check_frames(PyObject *self, PyObject *const *args, Py_ssize_t count)
     for (int i = 0; i < code->co_nlocalsplus; i++) {
         PyObject *value = frame->localsplus[i];
         if (PyBytes_AS_STRING(code->co_localspluskinds)[i] & CO_FAST_CELL) {
-            has_cell = value != NULL && PyCell_Check(value) && PyCell_GET(value) == args[1];
+            has_cell =
+                value != NULL && PyCell_Check(value) && PyCell_GET(value) == args[1];
         }
     }
     struct _PyInterpreterFrame *outer = visible(frame->previous);
@@ -109,9 +109,8 @@ verify_frames(PyObject *names)
     frames_hold = false;
     PyObject *around = PyDict_GetItemString(names, "around");
     PyObject *argument = PyUnicode_FromString("argument");
-    PyObject *result = around != NULL && argument != NULL
-                           ? PyObject_CallOneArg(around, argument)
-                           : NULL;
+    PyObject *result =
+        around != NULL && argument != NULL ? PyObject_CallOneArg(around, argument) : NULL;
     Py_XDECREF(argument);
     Py_XDECREF(result);
     return result != NULL && frames_hold;

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: Apache-2.0
+# Statements of every shape, run by work(): test_lines.py counts what runs.
+import contextlib, functools
+@contextlib.contextmanager
+def cm(v=None):
+    yield v
+def one(): return 1
+f = lambda x: x + 1
+def multi(a):
+    r = max(
+        a,
+        2,
+    )
+    return r
+def multi2(a, g):
+    x = g(a,
+          g(1,
+            2),
+          3) + g(
+        4, 5)
+    return (x,
+            a)
+def loop(n):
+    s = 0
+    for i in range(n): s += i
+    while n > 0: n -= 1
+    return s
+def loop2(n):
+    s = 0
+    for i in range(n):
+        if i == 3:
+            continue
+        if i > 5:
+            break
+        s += i
+    else:
+        s = -1
+    while n:
+        n -= 1
+        if n == 2:
+            continue
+        if n < -5: break
+    return s
+def w(n):
+    with cm() as a, cm(2) as b:
+        x = 1
+    with cm():
+        return n
+def w2():
+    with cm():
+        return 1
+def w3():
+    with (cm() as a,
+          cm() as b):
+        for i in range(2):
+            with cm():
+                if i:
+                    break
+                continue
+    return
+def w4():
+    with contextlib.suppress(ValueError):
+        raise ValueError
+    with contextlib.suppress(ValueError):
+        int("x")
+    return 2
+def comp(n):
+    r = [i
+         for i in range(n)
+         if i]
+    q = [i for i in r]
+    d = {k: v
+         for k, v in zip(r, q)}
+    g = sum(i for i in q)
+    h = sum(
+        i
+        for i in q
+    )
+    return r
+def tern(a):
+    return (1 if a
+            else 2)
+def tern2(a):
+    x = (
+        "y"
+        if a
+        else "n"
+    )
+    y = 1 if a else 2
+    return x
+def tr(a):
+    try:
+        y = 1 / a
+    except ZeroDivisionError:
+        y = 0
+    except (ValueError,
+            TypeError) as e:
+        y = str(e)
+    else:
+        y += 1
+    finally:
+        z = 1
+    return y
+def tr2(a):
+    try:
+        return 1 / a
+    except ZeroDivisionError as e:
+        return 0
+    finally:
+        z = 2
+def tr3(a):
+    try:
+        return 1
+    finally:
+        z = 3
+def tr4():
+    for i in range(3):
+        try:
+            if i == 1:
+                continue
+            if i == 2:
+                break
+            x = i
+        finally:
+            z = 4
+    return
+def tr5():
+    try:
+        try:
+            raise ValueError("x")
+        except KeyError:
+            pass
+    except:
+        pass
+    try:
+        raise KeyError
+    except KeyError: return 5
+def deco(x):
+    def d(fn):
+        return fn
+    return d
+@deco(1)
+@deco(
+    2)
+def decorated(a,
+              b=one(),
+              c=3):
+    "doc"
+    return a
+class A:
+    x = 1
+    def m(self): return self
+    @property
+    def p(self):
+        return self.x
+    @staticmethod
+    def s(): pass
+class B(A): pass
+def gen(n):
+    for i in range(n):
+        yield i
+    yield from range(2)
+    x = yield 5
+def g1(): yield 1
+async def co():
+    return 5
+async def co2():
+    async with acm() as x:
+        y = await co()
+        async for i in agen():
+            y += i
+    z = [i async for i in agen()]
+    return await co()
+async def agen():
+    yield 1
+    yield 2
+@contextlib.asynccontextmanager
+async def acm():
+    yield 1
+def match(x):
+    match x:
+        case 1:
+            r = "one"
+        case [a, b]:
+            r = "two"
+        case {"k": v} if v:
+            r = "map"
+        case _:
+            r = "other"
+    return r
+def cond(a, b):
+    if (a and
+            b):
+        x = 1
+    elif a or b:
+        x = 2
+    else: x = 3
+    assert a is not None, "x"
+    assert (a or
+            b or True)
+    del x
+    return a if b else (
+        b)
+def chain(s):
+    x = (s
+         .strip()
+         .replace("a",
+                  "b")
+         .upper())
+    y = f"{x}" \
+        f"{s}"
+    z = {
+        "a": 1,
+        "b": [x,
+              y],
+        **{"c": 3},
+    }
+    return x
+def nested():
+    def inner(): return 1
+    def inner2():
+        nonlocal q
+        q = 2
+        return q
+    q = 1
+    k = lambda: (q,
+                 1)
+    k()
+    return inner() + inner2()
+def whiletrue():
+    i = 0
+    while True:
+        i += 1
+        if i > 3:
+            break
+    while 1:
+        try:
+            i -= 1
+            if i < 0: return i
+        finally:
+            i -= 0
+def rec(n):
+    if n == 0: return 0
+    return rec(n - 1) + 1
+def starargs(*a, **k):
+    x = [*a,
+         *k]
+    y = {**k, "z": 1}
+    print_ = x; print_ = y
+    return dict(
+        **k)
+def imp():
+    import os
+    from os import (path,
+                    sep)
+    return path
+def swap(a, b):
+    a, b = b, a
+    (a,
+     b) = (b,
+           a)
+    a[0] if 0 else None
+    return a
+def aug():
+    d = {"k": 1}
+    d[
+        "k"
+    ] += 1
+    d["k"] -= 1
+    x = y = d["k"]
+    return y
+def impl(x):
+    if x:
+        for i in x:
+            one()
+    else:
+        with cm():
+            one()
+def impl2(x):
+    try:
+        one()
+    except Exception:
+        one()
+    else:
+        while x:
+            x -= 1
+def trreturn(x):
+    for i in x:
+        with cm():
+            try:
+                return i
+            finally:
+                one()
+def exc_in_with():
+    try:
+        with cm():
+            raise KeyError(
+                "a")
+    except KeyError as e:
+        x = e
+        return x
+def trstar():
+    try:
+        raise ExceptionGroup("x", [ValueError(), KeyError()])
+    except* ValueError:
+        a = 1
+    except* KeyError:
+        a = 2
+def work():
+    import asyncio
+    for i in range(3): one(); f(1)
+    multi(1); multi2(1, lambda a, b, c=0: a)
+    loop(4); loop2(9); loop2(2)
+    w(1); w2(); w3(); w4(); comp(4); tern(0); tern(1); tern2(0); tern2(1)
+    tr(0); tr(1); tr2(0); tr2(1); tr3(1); tr4(); tr5()
+    try: tr("x")
+    except TypeError: pass
+    try: tr2("x")
+    except TypeError: pass
+    decorated(1); A().m().p; A.s(); list(gen(3)); list(g1()); asyncio.run(co2())
+    g = gen(1); next(g); g.close()
+    for x in (1, [1, 2], {"k": 1}, 5): match(x)
+    for a in (0, 1):
+        for b in (0, 1): cond(a, b)
+    chain(" a "); nested(); whiletrue(); rec(3); starargs(1, k=2); imp(); swap(1, 2); aug()
+    impl([1, 2]); impl([]); impl2(3); trreturn([1]); exc_in_with(); trstar()
