@@ -19,7 +19,7 @@ static void
 tell_faults(void)
 {
     for (int part = 0; part < SONDE_PY_PART_COUNT; part++) {
-        if (!sonde_py_has((enum sonde_py_part)part)) {
+        if (sonde_py.checked & 1u << part && !sonde_py_has((enum sonde_py_part)part)) {
             sonde_agent_fault(
                 sonde_py.agent, sonde_py_part_name((enum sonde_py_part)part),
                 "not as known from CPython %s; switched off", SONDE_PY_SERIES);
@@ -34,8 +34,11 @@ verify(void)
 {
     int collects =
         PyGC_Disable(); /* what it would finalise is no business of this thread */
+    const unsigned events = 1u << SONDE_PY_PART_TRIM | 1u << SONDE_PY_PART_PAIRS;
     sonde_py.parts = sonde_py_verify(sonde_py.forced);
+    sonde_py.checked = ~events;
     if (sonde_py_hooks_take_tool(NULL) == SONDE_OK) {
+        sonde_py.checked |= events;
         sonde_py.parts |= sonde_py_verify_events(sonde_py.tool, sonde_py.forced);
         sonde_py_hooks_leave_tool();
     }

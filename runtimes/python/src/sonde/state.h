@@ -19,6 +19,7 @@ struct sonde_py_state {
     struct sonde_adapter adapter;
     char version[32];     /* "3.12.1" */
     unsigned parts;       /* 1 << enum sonde_py_part: what was found to hold */
+    unsigned checked;     /* of those: could be looked at */
     unsigned forced;      /* of those: said to fail, by a test */
     int tool;             /* our id in sys.monitoring, or SONDE_PY_NO_TOOL */
     int watcher;          /* of code objects, or -1 */
