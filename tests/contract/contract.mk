@@ -1,0 +1,37 @@
+# SPDX-License-Identifier: Apache-2.0
+# The contract suite: one binary for each runtime, from the same objects.
+CONTRACT_SUITE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard tests/contract/suite*.c) \
+                      tests/contract/main.c tests/contract/record.c)
+CONTRACT_FAKE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,tests/contract/fake_driver.c \
+                     $(wildcard tests/contract/programs/*.c tests/contract/programs/*/*.c))
+
+CONTRACT_DEFS := -DCONTRACT_DIR='"$(CURDIR)/tests/contract"'
+$(BUILD)/obj/tests/contract/%: CPPFLAGS += $(CONTRACT_DEFS)
+
+$(BUILD)/tests/contract/contract-fake: $(CONTRACT_SUITE_OBJ) $(CONTRACT_FAKE_OBJ) $(FAKE_OBJ) $(LIBSONDE)
+	@mkdir -p $(@D)
+	$(CC) $(LDFLAGS_ALL) -o $@ $^ $(CORE_LIBS) -lcmocka -lm
+
+.PHONY: contract contract-fake contract-python
+contract-fake: $(BUILD)/tests/contract/contract-fake
+	$<
+
+# Each CPython is embedded, with the extension's objects linked in.
+define CONTRACT_PYTHON_RULES
+$$(BUILD)/obj/python-$(1)/tests/contract/python_driver.o: CPPFLAGS += $$(CONTRACT_DEFS) \
+    -DCONTRACT_PYTHON='"$$(PYTHON_EXE_$(1))"'
+
+$$(BUILD)/tests/contract/contract-python$(1): $$(BUILD)/obj/python-$(1)/tests/contract/python_driver.o \
+        $$(PYTHON_OBJ_$(1)) $$(CONTRACT_SUITE_OBJ) $$(LIBSONDE)
+	@mkdir -p $$(@D)
+	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(CORE_LIBS) -lcmocka \
+	    $$$$(tests/contract/embed_flags $$(PYTHON_EXE_$(1)))
+
+.PHONY: contract-python-$(1)
+contract-python-$(1): $$(BUILD)/tests/contract/contract-python$(1)
+	$$<
+endef
+$(foreach version,$(PYTHON_BUILT),$(eval $(call CONTRACT_PYTHON_RULES,$(version))))
+
+contract-python: $(PYTHON_BUILT:%=contract-python-%)
+contract: contract-fake contract-python

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/contract/contract.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(void);
+} suites[] = {
+    {"find", contract_suite_find},         {"line", contract_suite_line},
+    {"function", contract_suite_function}, {"value", contract_suite_value},
+    {"limit", contract_suite_limit},       {"life", contract_suite_life},
+    {"thread", contract_suite_thread},     {"fork", contract_suite_fork},
+};
+
+/* With names of parts as arguments only those run. */
+static bool
+is_wanted(const char *name, int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], name) == 0) {
+            return true;
+        }
+    }
+    return argc < 2;
+}
+
+int
+main(int argc, char **argv)
+{
+    int failed = 0;
+    if (!contract_driver.open()) {
+        fprintf(stderr, "%s: its VM can not be had\n", contract_driver.name);
+        return 2;
+    }
+    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+        if (is_wanted(suites[i].name, argc, argv)) {
+            failed += suites[i].run();
+        }
+    }
+    contract_driver.close();
+    printf("%s: %d failed\n", contract_driver.name, failed);
+    return failed == 0 ? 0 : 1;
+}
