@@ -57,14 +57,15 @@ raise_file_limit(void)
 }
 
 static int
-start_parts(struct sonde_collector *collector, const struct sonde_collector_options *options,
-            struct sonde_err *err)
+start_parts(struct sonde_collector *collector,
+            const struct sonde_collector_options *options, struct sonde_err *err)
 {
     struct sonde_api *api = &collector->api;
     struct sonde_sqlite_options store = {
         .dir = options->data_dir,
         .keep_days = options->keep_days == 0 ? SONDE_COLLECTOR_DEFAULT_KEEP_DAYS
                                              : options->keep_days,
+        .queue_bytes = options->queue_bytes,
     };
     int rc = sonde_sqlite_store_open(&api->store, &store, err);
     if (rc != SONDE_OK) {
@@ -109,7 +110,8 @@ start_serving(struct sonde_collector *collector, struct sonde_err *err)
 
 int
 sonde_collector_start(struct sonde_collector **out,
-                      const struct sonde_collector_options *options, struct sonde_err *err)
+                      const struct sonde_collector_options *options,
+                      struct sonde_err *err)
 {
     struct sonde_collector *collector = sonde_calloc(1, sizeof(*collector));
     if (collector == NULL) {

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The collector behind `sonde serve`: takes snapshots from agents, keeps them, hands probes
- * to agents and both to people (docs/formats/api.md). The command line calls
+ * The collector behind `sonde serve`: takes snapshots from agents, keeps them, hands
+ * probes to agents and both to people (docs/formats/api.md). The command line calls
  * sonde_collector_run; tests and benches start one inside their own process.
  *
- *     struct sonde_collector_options options = {.listen = "127.0.0.1:0", .data_dir = dir};
+ *     struct sonde_collector_options options = {.data_dir = dir};
  *     sonde_collector_start(&collector, &options, &err);
  *     ... requests to sonde_collector_url(collector) ...
  *     sonde_collector_stop(collector);
@@ -21,19 +21,22 @@
 struct sonde_collector;
 
 struct sonde_collector_options {
-    const char *listen;   /* "HOST:PORT", "[::1]:7077"; port 0: a free one; NULL: the default */
+    const char
+        *listen; /* "HOST:PORT", "[::1]:7077"; port 0: a free one; NULL: the default */
     const char *data_dir; /* made when it is missing, parents too */
     const char *token;    /* NULL or "": none, which only loopback may do without */
     unsigned keep_days;   /* whole days of snapshots that stay; 0: the default */
+    size_t queue_bytes;   /* of snapshots that may wait for the disk; 0: 64 MiB */
     /* Told once that requests are answered; NULL: prints "listening on URL" to stdout. */
     void (*ready)(void *arg, const char *url);
     void *ready_arg;
 };
 
 /* Runs until SIGTERM or SIGINT, then ends cleanly: what was taken is stored, who waits is
- * answered. Both signals are blocked for the process meanwhile. Refuses with SONDE_E_INVAL (a
- * setting; err->where names it), SONDE_E_DENIED (open to the network without a token),
- * SONDE_E_BUSY (the port is taken, or another collector has the data), SONDE_E_IO. */
+ * answered. Both signals are blocked for the process meanwhile. Refuses with
+ * SONDE_E_INVAL (a setting; err->where names it), SONDE_E_DENIED (open to the network
+ * without a token), SONDE_E_BUSY (the port is taken, or another collector has the data),
+ * SONDE_E_IO. */
 int sonde_collector_run(const struct sonde_collector_options *options,
                         struct sonde_err *err);
 
@@ -46,7 +49,8 @@ int sonde_collector_start(struct sonde_collector **out,
 /* Answers what waits, stores what was taken, frees. NULL is allowed. */
 void sonde_collector_stop(struct sonde_collector *collector);
 
-/* "http://127.0.0.1:41234": the address with the real port; lives as long as the collector. */
+/* "http://127.0.0.1:41234": the address with the real port; lives as long as the
+ * collector. */
 const char *sonde_collector_url(const struct sonde_collector *collector);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The thread of everything that happens because time has passed. `tick` says when it wants
- * to be called next; sonde_ticker_hurry brings that forward. */
+ * The thread of everything that happens because time has passed. `tick` says when it
+ * wants to be called next; sonde_ticker_hurry brings that forward. */
 #ifndef SONDE_TICKER_H
 #define SONDE_TICKER_H
 

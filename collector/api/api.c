@@ -50,4 +50,5 @@ const struct sonde_route sonde_api_routes[] = {
     {"GET", "/api/v1/tail", NO_BODY, tail},
     {"GET", "/healthz", NO_BODY, health},
 };
-const size_t sonde_api_route_count = sizeof(sonde_api_routes) / sizeof(sonde_api_routes[0]);
+const size_t sonde_api_route_count =
+    sizeof(sonde_api_routes) / sizeof(sonde_api_routes[0]);

@@ -30,7 +30,7 @@ extern const size_t sonde_api_route_count;
 /* Puts the probes of the store into the control. Before anybody is served. */
 int sonde_api_load_probes(struct sonde_api *api, struct sonde_err *err);
 
-/* --- Handlers ------------------------------------------------------------------------------- */
+/* --- Handlers ----------------------------------------------------------------------- */
 
 void sonde_api_add_probe(void *arg, struct sonde_exchange *x);
 void sonde_api_list_probes(void *arg, struct sonde_exchange *x);

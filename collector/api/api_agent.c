@@ -48,7 +48,8 @@ sonde_api_report(void *arg, struct sonde_exchange *x)
     struct sonde_err err = SONDE_ERR_INIT;
     struct sonde_report report;
     const struct sonde_json *json = sonde_exchange_json(x);
-    struct sonde_str id = json == NULL ? (struct sonde_str){NULL, 0} : instance_of(x, json);
+    struct sonde_str id =
+        json == NULL ? (struct sonde_str){NULL, 0} : instance_of(x, json);
     if (id.len == 0) {
         return;
     }
@@ -64,7 +65,8 @@ sonde_api_bye(void *arg, struct sonde_exchange *x)
 {
     struct sonde_api *api = arg;
     const struct sonde_json *json = sonde_exchange_json(x);
-    struct sonde_str id = json == NULL ? (struct sonde_str){NULL, 0} : instance_of(x, json);
+    struct sonde_str id =
+        json == NULL ? (struct sonde_str){NULL, 0} : instance_of(x, json);
     if (id.len > 0) {
         sonde_control_bye(api->control, x, id);
     }

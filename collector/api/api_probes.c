@@ -57,7 +57,7 @@ submit(struct change *change)
     }
 }
 
-/* --- Adding --------------------------------------------------------------------------------- */
+/* --- Adding ------------------------------------------------------------------------- */
 
 static void
 put_done(struct sonde_write *write, const struct sonde_err *err)
@@ -109,7 +109,8 @@ read_expiry(struct sonde_probe_def *def, struct sonde_exchange *x,
         what = "expires_in_s and expires_at_ns can not both be given";
     }
     if (what != NULL) {
-        sonde_exchange_fail(x, SONDE_PROBLEM_INVALID_ARGUMENT, "expires_in_s", "%s", what);
+        sonde_exchange_fail(x, SONDE_PROBLEM_INVALID_ARGUMENT, "expires_in_s", "%s",
+                            what);
         return false;
     }
     def->expires_at_ns =
@@ -119,7 +120,8 @@ read_expiry(struct sonde_probe_def *def, struct sonde_exchange *x,
 
 /* False: answered. */
 static bool
-read_definition(struct sonde_probe_def *def, struct sonde_api *api, struct sonde_exchange *x)
+read_definition(struct sonde_probe_def *def, struct sonde_api *api,
+                struct sonde_exchange *x)
 {
     struct sonde_err err = SONDE_ERR_INIT;
     const struct sonde_json *json = sonde_exchange_json(x);
@@ -177,7 +179,7 @@ sonde_api_add_probe(void *arg, struct sonde_exchange *x)
     submit(change);
 }
 
-/* --- Removing ------------------------------------------------------------------------------- */
+/* --- Removing ----------------------------------------------------------------------- */
 
 static void
 remove_done(struct sonde_write *write, const struct sonde_err *err)
@@ -212,7 +214,7 @@ sonde_api_remove_probe(void *arg, struct sonde_exchange *x)
     }
 }
 
-/* --- Showing -------------------------------------------------------------------------------- */
+/* --- Showing ------------------------------------------------------------------------ */
 
 void
 sonde_api_list_probes(void *arg, struct sonde_exchange *x)
@@ -231,7 +233,7 @@ sonde_api_show_probe(void *arg, struct sonde_exchange *x)
     }
 }
 
-/* --- Loading -------------------------------------------------------------------------------- */
+/* --- Loading ------------------------------------------------------------------------ */
 
 static void
 load_probe(void *arg, const struct sonde_stored_probe *stored)
@@ -252,9 +254,11 @@ load_probe(void *arg, const struct sonde_stored_probe *stored)
         probe = sonde_control_probe_new(&def);
     }
     if (probe != NULL) {
-        sonde_control_put(api->control, probe, stored->revision, stored->created_at_ns, NULL);
+        sonde_control_put(api->control, probe, stored->revision, stored->created_at_ns,
+                          NULL);
     } else {
-        sonde_log(SONDE_LOG_ERROR, "probe %.*s is left out: its definition can not be read: %s",
+        sonde_log(SONDE_LOG_ERROR,
+                  "probe %.*s is left out: its definition can not be read: %s",
                   (int)stored->id.len, stored->id.ptr, err.message);
     }
     sonde_arena_fini(&arena);

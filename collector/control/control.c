@@ -31,7 +31,7 @@ sonde_control_new(struct sonde_control **out, void (*hurry)(void *arg, int64_t a
     return SONDE_OK;
 }
 
-/* --- Instances ------------------------------------------------------------------------------ */
+/* --- Instances ---------------------------------------------------------------------- */
 
 static uint64_t
 hash(struct sonde_str text, uint64_t seed)
@@ -52,7 +52,8 @@ bucket_of(const struct sonde_control *control, struct sonde_str instance_id)
 }
 
 struct sonde_instance *
-sonde_control_next(const struct sonde_control *control, const struct sonde_instance *instance)
+sonde_control_next(const struct sonde_control *control,
+                   const struct sonde_instance *instance)
 {
     size_t bucket = 0;
     if (instance != NULL) {
@@ -102,8 +103,9 @@ settle_instance(struct sonde_control *control, struct sonde_identity *identity)
         instance->identity = *identity;
         return instance;
     }
-    instance = control->instance_count < INSTANCES_MAX ? sonde_calloc(1, sizeof(*instance))
-                                                       : NULL;
+    instance = control->instance_count < INSTANCES_MAX
+                   ? sonde_calloc(1, sizeof(*instance))
+                   : NULL;
     if (instance == NULL) {
         sonde_identity_fini(identity);
         return NULL;
@@ -117,7 +119,7 @@ settle_instance(struct sonde_control *control, struct sonde_identity *identity)
     return instance;
 }
 
-/* --- Which probes concern whom -------------------------------------------------------------- */
+/* --- Which probes concern whom ------------------------------------------------------ */
 
 bool
 sonde_control_matches(const struct sonde_control_probe *probe,
@@ -136,7 +138,7 @@ sonde_control_generation(const struct sonde_control *control,
     uint64_t sum = 0;
     for (const struct sonde_control_probe *p = control->probes; p != NULL; p = p->next) {
         if (!p->is_expired && sonde_control_matches(p, instance)) {
-            sum += hash(p->def->id, p->def->revision);
+            sum += p->hash;
         }
     }
     return sum;
@@ -164,7 +166,7 @@ deliver(struct sonde_control *control)
     }
 }
 
-/* --- Probes --------------------------------------------------------------------------------- */
+/* --- Probes ------------------------------------------------------------------------- */
 
 struct sonde_control_probe *
 sonde_control_probe_new(const struct sonde_probe_def *def)
@@ -221,6 +223,7 @@ sonde_control_put(struct sonde_control *control, struct sonde_control_probe *pro
                   uint32_t revision, int64_t created_at_ns, struct sonde_buf *out)
 {
     probe->def->revision = revision;
+    probe->hash = hash(probe->def->id, revision);
     probe->created_at_ns = created_at_ns;
     probe->is_expired = has_expired(probe, sonde_clock_wall_ns());
     sonde_lock_take(&control->lock);
@@ -245,7 +248,8 @@ sonde_control_put(struct sonde_control *control, struct sonde_control_probe *pro
     sonde_lock_drop(&control->lock);
     sonde_control_probe_free(replaced);
     if (expires_at_ns != 0) {
-        control->hurry(control->hurry_arg, sonde_clock_mono_ns()); /* it works out the time */
+        control->hurry(control->hurry_arg,
+                       sonde_clock_mono_ns()); /* it works out the time */
     }
 }
 
@@ -285,7 +289,7 @@ sonde_control_probe_count(struct sonde_control *control)
     return count;
 }
 
-/* --- Showing -------------------------------------------------------------------------------- */
+/* --- Showing ------------------------------------------------------------------------ */
 
 void
 sonde_control_list_probes(struct sonde_control *control, struct sonde_exchange *x)
@@ -332,7 +336,8 @@ settles(const struct sonde_control_probe *probe, const struct sonde_instance *in
         sonde_report_find(&instance->report, probe->def->id);
     return status != NULL && status->revision == probe->def->revision &&
            (status->status == SONDE_STATUS_INSTALLED ||
-            status->status == SONDE_STATUS_EMITTING || status->status == SONDE_STATUS_ERROR) &&
+            status->status == SONDE_STATUS_EMITTING ||
+            status->status == SONDE_STATUS_ERROR) &&
            sonde_control_matches(probe, instance);
 }
 
@@ -368,8 +373,8 @@ sonde_control_show(struct sonde_control *control, struct sonde_exchange *x,
     int64_t until_ns = sonde_clock_mono_ns() + wait_ms * SONDE_NS_PER_MS;
     sonde_lock_take(&control->lock);
     const struct sonde_control_probe *probe = *find_probe(control, id);
-    bool must_wait = waiter != NULL && probe != NULL && wait_ms > 0 && !control->is_closed &&
-                     !is_settled(control, probe);
+    bool must_wait = waiter != NULL && probe != NULL && wait_ms > 0 &&
+                     !control->is_closed && !is_settled(control, probe);
     if (must_wait) {
         *waiter = (struct sonde_control_waiter){control->waiters, x, id, until_ns};
         control->waiters = waiter;
@@ -404,7 +409,7 @@ end_waiters(struct sonde_control *control, int64_t now_ns)
     return next_ns;
 }
 
-/* --- Agents --------------------------------------------------------------------------------- */
+/* --- Agents ------------------------------------------------------------------------- */
 
 /* True when `text` is a generation of this life; then *sum is its part that counts. */
 static bool
@@ -417,7 +422,8 @@ read_generation(const struct sonde_control *control, struct sonde_str text, uint
     }
     memcpy(copy, text.ptr, text.len);
     copy[text.len] = '\0';
-    return sscanf(copy, "%16" SCNx64 "-%16" SCNx64, &life, sum) == 2 && life == control->life;
+    return sscanf(copy, "%16" SCNx64 "-%16" SCNx64, &life, sum) == 2 &&
+           life == control->life;
 }
 
 void
@@ -459,8 +465,8 @@ sonde_control_poll(struct sonde_control *control, struct sonde_exchange *x,
     }
 }
 
-/* An expired probe is not handed out any more, so an agent stops reporting it; what it last
- * said stays, with the reason why there is nothing new. */
+/* An expired probe is not handed out any more, so an agent stops reporting it; what it
+ * last said stays, with the reason why there is nothing new. */
 static void
 keep_expired(const struct sonde_control *control, const struct sonde_report *former,
              struct sonde_report *report)
@@ -525,7 +531,7 @@ sonde_control_bye(struct sonde_control *control, struct sonde_exchange *x,
     sonde_exchange_answer(x, 200, SONDE_TYPE_JSON);
 }
 
-/* --- Time ----------------------------------------------------------------------------------- */
+/* --- Time --------------------------------------------------------------------------- */
 
 static int64_t
 end_polls(struct sonde_control *control, int64_t now_ns)

@@ -5,7 +5,8 @@
 #include <stdio.h>
 
 void
-sonde_control_write_probe(struct sonde_json_writer *out, const struct sonde_control *control,
+sonde_control_write_probe(struct sonde_json_writer *out,
+                          const struct sonde_control *control,
                           const struct sonde_control_probe *probe)
 {
     struct sonde_buf *buf = out->out;
@@ -13,7 +14,8 @@ sonde_control_write_probe(struct sonde_json_writer *out, const struct sonde_cont
     if (buf->failed != SONDE_OK) {
         return;
     }
-    /* A probe is its definition and more: the object is taken up again before its brace. */
+    /* A probe is its definition and more: the object is taken up again before its
+     * brace. */
     buf->len--;
     out->comma = true;
     sonde_json_key(out, "created_at_ns");
@@ -45,10 +47,14 @@ sonde_control_write_process(struct sonde_json_writer *out,
         const char *key;
         struct sonde_str value;
     } texts[] = {
-        {"instance_id", id->instance_id}, {"service", id->service},
-        {"env", id->env},                 {"version", id->version},
-        {"language", id->language},       {"runtime_version", id->runtime_version},
-        {"host", id->host},               {"agent_version", id->agent_version},
+        {"instance_id", id->instance_id},
+        {"service", id->service},
+        {"env", id->env},
+        {"version", id->version},
+        {"language", id->language},
+        {"runtime_version", id->runtime_version},
+        {"host", id->host},
+        {"agent_version", id->agent_version},
     };
     const struct sonde_report *report = &instance->report;
     sonde_json_object_begin(out);
@@ -63,8 +69,8 @@ sonde_control_write_process(struct sonde_json_writer *out,
     sonde_json_key(out, "seen_at_ns");
     sonde_json_int(out, instance->seen_at_ns);
     sonde_json_key(out, "connected");
-    sonde_json_bool(out,
-                    !instance->said_bye && now_ns - instance->seen_ns < SONDE_CONNECTED_NS);
+    sonde_json_bool(out, !instance->said_bye &&
+                             now_ns - instance->seen_ns < SONDE_CONNECTED_NS);
     sonde_json_key(out, "probes");
     sonde_json_uint(out, report->armed);
     sonde_json_key(out, "dropped");

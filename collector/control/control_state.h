@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What the control keeps; private to this folder. All of it is guarded by control->lock. */
+ * What the control keeps; private to this folder. All of it is guarded by
+ * control->lock. */
 #ifndef SONDE_CONTROL_STATE_H
 #define SONDE_CONTROL_STATE_H
 
@@ -14,6 +15,7 @@ struct sonde_control_probe {
     struct sonde_control_probe *next; /* older */
     struct sonde_probe_def *def;
     int64_t created_at_ns;
+    uint64_t hash; /* of id and revision: its part of a generation */
     bool is_expired;
 };
 
@@ -21,8 +23,8 @@ struct sonde_instance {
     struct sonde_instance *next; /* in its bucket */
     struct sonde_identity identity;
     struct sonde_report report;
-    int64_t seen_ns;      /* monotonic */
-    int64_t seen_at_ns;   /* wall */
+    int64_t seen_ns;    /* monotonic */
+    int64_t seen_at_ns; /* wall */
     bool said_bye;
     struct sonde_exchange *poll; /* set aside, or NULL */
     int64_t poll_until_ns;
@@ -61,7 +63,7 @@ bool sonde_control_matches(const struct sonde_control_probe *probe,
 uint64_t sonde_control_generation(const struct sonde_control *control,
                                   const struct sonde_instance *instance);
 
-/* --- JSON ---------------------------------------------------------------------------------- */
+/* --- JSON --------------------------------------------------------------------------- */
 
 void sonde_control_write_probe(struct sonde_json_writer *out,
                                const struct sonde_control *control,

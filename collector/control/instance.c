@@ -70,7 +70,7 @@ read_count(uint64_t *out, const struct sonde_json *json, const char *key,
     return SONDE_OK;
 }
 
-/* --- Identity ---------------------------------------------------------------------------- */
+/* --- Identity ----------------------------------------------------------------------- */
 
 int
 sonde_identity_read(struct sonde_identity *out, const struct sonde_json *json,
@@ -123,14 +123,14 @@ sonde_identity_fini(struct sonde_identity *identity)
     sonde_arena_fini(&identity->arena);
 }
 
-/* --- Report ------------------------------------------------------------------------------ */
+/* --- Report ------------------------------------------------------------------------- */
 
 static int
 keep_json(struct sonde_str *out, struct sonde_arena *arena, struct sonde_buf *text,
           struct sonde_err *err)
 {
-    char *copy = text->failed == SONDE_OK ? sonde_arena_strdup(arena, sonde_buf_view(text))
-                                          : NULL;
+    char *copy =
+        text->failed == SONDE_OK ? sonde_arena_strdup(arena, sonde_buf_view(text)) : NULL;
     *out = (struct sonde_str){copy, text->len};
     sonde_buf_fini(text);
     return copy == NULL ? no_memory(err) : SONDE_OK;
@@ -138,8 +138,8 @@ keep_json(struct sonde_str *out, struct sonde_arena *arena, struct sonde_buf *te
 
 /* {reason: count}, written anew so that nothing but that is passed on. */
 static int
-read_dropped(struct sonde_str *out, struct sonde_arena *arena, const struct sonde_json *json,
-             struct sonde_err *err)
+read_dropped(struct sonde_str *out, struct sonde_arena *arena,
+             const struct sonde_json *json, struct sonde_err *err)
 {
     const struct sonde_json *dropped = sonde_json_get(json, "dropped");
     struct sonde_buf text;
@@ -153,7 +153,8 @@ read_dropped(struct sonde_str *out, struct sonde_arena *arena, const struct sond
     sonde_json_object_begin(&writer);
     const struct sonde_json *reason = dropped == NULL ? NULL : dropped->first;
     for (; reason != NULL; reason = reason->next) {
-        if (!reason->is_integer || reason->integer < 0 || reason->key.len > LABEL_MAX_BYTES) {
+        if (!reason->is_integer || reason->integer < 0 ||
+            reason->key.len > LABEL_MAX_BYTES) {
             sonde_buf_fini(&text);
             return fault(err, "dropped", "has to be an object of counts");
         }
@@ -219,7 +220,8 @@ read_disarmed(struct sonde_report *report, const struct sonde_json *json,
 }
 
 static int
-read_status_name(enum sonde_status *out, const struct sonde_json *json, struct sonde_err *err)
+read_status_name(enum sonde_status *out, const struct sonde_json *json,
+                 struct sonde_err *err)
 {
     struct sonde_str text = sonde_json_get_str(json, "status");
     for (int status = 0; status <= SONDE_STATUS_ERROR; status++) {
@@ -229,7 +231,8 @@ read_status_name(enum sonde_status *out, const struct sonde_json *json, struct s
             return SONDE_OK;
         }
     }
-    return fault(err, "status", "has to be received, pending, installed, emitting or error");
+    return fault(err, "status",
+                 "has to be received, pending, installed, emitting or error");
 }
 
 static int
@@ -259,11 +262,7 @@ read_status(struct sonde_probe_status *out, struct sonde_arena *arena,
             const struct sonde_json *json, struct sonde_err *err)
 {
     uint64_t revision = 0;
-    int rc = json->type == SONDE_JSON_OBJECT ? SONDE_OK
-                                             : fault(err, "statuses", "has to hold objects");
-    if (rc == SONDE_OK) {
-        rc = read_text(&out->probe_id, arena, json, "probe_id", false, err);
-    }
+    int rc = read_text(&out->probe_id, arena, json, "probe_id", false, err);
     if (rc == SONDE_OK && out->probe_id.len == 0) {
         rc = fault(err, "probe_id", "is missing");
     }
@@ -317,8 +316,13 @@ read_statuses(struct sonde_report *report, const struct sonde_json *json,
     if (statuses == NULL) {
         return SONDE_OK;
     }
-    if (statuses->type != SONDE_JSON_ARRAY || statuses->count > STATUSES_MAX) {
-        return fault(err, "statuses", "has to be an array of at most 2000 statuses");
+    bool is_good = statuses->type == SONDE_JSON_ARRAY && statuses->count <= STATUSES_MAX;
+    for (const struct sonde_json *at = statuses->first; is_good && at != NULL;
+         at = at->next) {
+        is_good = at->type == SONDE_JSON_OBJECT;
+    }
+    if (!is_good) {
+        return fault(err, "statuses", "has to be an array of at most 2000 objects");
     }
     report->statuses =
         sonde_arena_alloc(&report->arena, statuses->count * sizeof(*report->statuses));
@@ -338,7 +342,8 @@ read_statuses(struct sonde_report *report, const struct sonde_json *json,
         report->status_count++;
     }
     if (report->status_count > 0) {
-        qsort(report->statuses, report->status_count, sizeof(*report->statuses), by_probe_id);
+        qsort(report->statuses, report->status_count, sizeof(*report->statuses),
+              by_probe_id);
     }
     return SONDE_OK;
 }
@@ -389,7 +394,8 @@ sonde_report_add(struct sonde_report *report, const struct sonde_probe_status *s
 {
     struct sonde_arena *arena = &report->arena;
     struct sonde_probe_status copy = *status;
-    struct sonde_str *texts[] = {&copy.probe_id, &copy.cause, &copy.message, &copy.dropped};
+    struct sonde_str *texts[] = {&copy.probe_id, &copy.cause, &copy.message,
+                                 &copy.dropped};
     struct sonde_probe_status *all =
         sonde_arena_alloc(arena, (report->status_count + 1) * sizeof(*all));
     if (all == NULL) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * One process with an agent: who it says it is, and what it last reported. From and to the
- * JSON of docs/formats/api.md.
+ * One process with an agent: who it says it is, and what it last reported. From and to
+ * the JSON of docs/formats/api.md.
  *
  * Ctx: whoever holds the control's lock, except the functions that read JSON, which make
  * something new. */
@@ -58,7 +58,8 @@ struct sonde_probe_status *sonde_report_find(const struct sonde_report *report,
                                              struct sonde_str probe_id);
 
 /* Adds a copy of a status that `report` does not have. SONDE_OK or SONDE_E_NOMEM. */
-int sonde_report_add(struct sonde_report *report, const struct sonde_probe_status *status);
+int sonde_report_add(struct sonde_report *report,
+                     const struct sonde_probe_status *status);
 
 /* Its members, without the braces' instance_id, as one whole object. */
 void sonde_probe_status_write(struct sonde_json_writer *out,

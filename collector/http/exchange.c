@@ -6,8 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* A target is bounded by the server's header memory; this bounds what a request may make us
- * keep in all, the tree of a JSON body included. */
+/* A target is bounded by the server's header memory; this bounds what a request may make
+ * us keep in all, the tree of a JSON body included. */
 #define ARENA_MAX_BYTES ((size_t)64 * 1024 * 1024)
 #define ANSWER_MAX_BYTES ((size_t)128 * 1024 * 1024)
 
@@ -21,7 +21,7 @@ static const struct {
 #undef PROBLEM_ROW
 };
 
-/* --- The request ------------------------------------------------------------------------- */
+/* --- The request -------------------------------------------------------------------- */
 
 static int
 hex_digit(char c)
@@ -33,8 +33,8 @@ hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes %XX (and + where `plus_is_space`) in place of a copy. A NUL is refused: nothing of
- * ours has one in its name, and C strings end there. */
+/* Decodes %XX (and + where `plus_is_space`) in place of a copy. A NUL is refused: nothing
+ * of ours has one in its name, and C strings end there. */
 static int
 decode(struct sonde_str *out, struct sonde_exchange *x, struct sonde_str text,
        bool plus_is_space)
@@ -178,7 +178,7 @@ sonde_exchange_json(struct sonde_exchange *x)
     return json;
 }
 
-/* --- The answer -------------------------------------------------------------------------- */
+/* --- The answer --------------------------------------------------------------------- */
 
 void
 sonde_exchange_hold(struct sonde_exchange *x)
@@ -275,7 +275,8 @@ sonde_exchange_fail(struct sonde_exchange *x, enum sonde_problem problem,
         sonde_buf_reset(&x->answer);
     }
     x->status = problems[problem].status;
-    x->content_type = x->is_otlp && x->is_protobuf ? SONDE_TYPE_PROTOBUF : SONDE_TYPE_JSON;
+    x->content_type =
+        x->is_otlp && x->is_protobuf ? SONDE_TYPE_PROTOBUF : SONDE_TYPE_JSON;
     x->retry_after_s = x->status == 429 || x->status == 503 ? SONDE_RETRY_AFTER_S : 0;
     finish(x);
 }
@@ -290,7 +291,8 @@ sonde_exchange_fail_err(struct sonde_exchange *x, const struct sonde_err *err)
             problem = (enum sonde_problem)i;
         }
     }
-    const char *message = err->message[0] != '\0' ? err->message : sonde_code_text(err->code);
+    const char *message =
+        err->message[0] != '\0' ? err->message : sonde_code_text(err->code);
     sonde_exchange_fail(x, problem, err->where, "%s", message);
 }
 

@@ -4,12 +4,12 @@
  * libmicrohttpd, the fuzzer from its input. A handler gives exactly one answer, in one of
  * three ways:
  *
- *     write into x->answer, then sonde_exchange_answer(x, 200, SONDE_TYPE_JSON);   // at once
- *     sonde_exchange_hold(x); … later, from any thread, the same                   // held
- *     sonde_exchange_stream(x, &stream);                                         // for long
+ *     at once     write into x->answer, sonde_exchange_answer(x, 200, SONDE_TYPE_JSON)
+ *     held        sonde_exchange_hold(x); later, from any thread, the same
+ *     for long    sonde_exchange_stream(x, &stream)
  *
- * Threads: before hold only the server's thread touches it; after hold only whoever it was
- * handed to, until the answer. After the answer nobody but the server. */
+ * Threads: before hold only the server's thread touches it; after hold only whoever it
+ * was handed to, until the answer. After the answer nobody but the server. */
 #ifndef SONDE_EXCHANGE_H
 #define SONDE_EXCHANGE_H
 
@@ -25,17 +25,17 @@
 #define SONDE_RETRY_AFTER_S 1 /* what 429 and 503 say */
 
 /* X(NAME, HTTP status, gRPC code, wire text). gRPC's code goes into google.rpc.Status. */
-#define SONDE_PROBLEM_LIST(X)                                                            \
-    X(INVALID_ARGUMENT, 400, 3, "invalid_argument")                                      \
-    X(UNAUTHORIZED, 401, 16, "unauthorized")                                             \
-    X(FORBIDDEN, 403, 7, "forbidden")                                                    \
-    X(NOT_FOUND, 404, 5, "not_found")                                                    \
-    X(METHOD_NOT_ALLOWED, 405, 12, "method_not_allowed")                                 \
-    X(CONFLICT, 409, 10, "conflict")                                                     \
-    X(TOO_LARGE, 413, 3, "too_large")                                                    \
-    X(UNSUPPORTED_MEDIA_TYPE, 415, 3, "unsupported_media_type")                          \
-    X(TOO_MANY_REQUESTS, 429, 8, "too_many_requests")                                    \
-    X(INTERNAL, 500, 13, "internal")                                                     \
+#define SONDE_PROBLEM_LIST(X)                                   \
+    X(INVALID_ARGUMENT, 400, 3, "invalid_argument")             \
+    X(UNAUTHORIZED, 401, 16, "unauthorized")                    \
+    X(FORBIDDEN, 403, 7, "forbidden")                           \
+    X(NOT_FOUND, 404, 5, "not_found")                           \
+    X(METHOD_NOT_ALLOWED, 405, 12, "method_not_allowed")        \
+    X(CONFLICT, 409, 10, "conflict")                            \
+    X(TOO_LARGE, 413, 3, "too_large")                           \
+    X(UNSUPPORTED_MEDIA_TYPE, 415, 3, "unsupported_media_type") \
+    X(TOO_MANY_REQUESTS, 429, 8, "too_many_requests")           \
+    X(INTERNAL, 500, 13, "internal")                            \
     X(UNAVAILABLE, 503, 14, "unavailable")
 
 enum sonde_problem {
@@ -57,8 +57,8 @@ struct sonde_transport {
 
 /* An answer without an end. */
 struct sonde_stream {
-    /* Writes at most `size` bytes: how many, 0 after sonde_exchange_pause (nothing now), or -1 at
-     * the end. Server's thread. */
+    /* Writes at most `size` bytes: how many, 0 after sonde_exchange_pause (nothing now),
+     * or -1 at the end. Server's thread. */
     int64_t (*read)(void *arg, char *out, size_t size);
     /* The connection is gone; `arg` is not used after it. Server's thread. */
     void (*close)(void *arg);
@@ -99,8 +99,9 @@ struct sonde_exchange {
     struct sonde_stream stream; /* read is NULL: no stream */
 };
 
-/* Takes the request line apart: `target` is "/path?query" as it was sent, and is copied into
- * x's arena; `method` is borrowed. SONDE_OK or SONDE_E_NOMEM. Own: sonde_exchange_fini. */
+/* Takes the request line apart: `target` is "/path?query" as it was sent, and is copied
+ * into x's arena; `method` is borrowed. SONDE_OK or SONDE_E_NOMEM. Own:
+ * sonde_exchange_fini. */
 int sonde_exchange_init(struct sonde_exchange *x, const struct sonde_transport *transport,
                         void *peer, struct sonde_str method, struct sonde_str target);
 void sonde_exchange_fini(struct sonde_exchange *x);
@@ -113,7 +114,8 @@ struct sonde_str sonde_exchange_param(const struct sonde_exchange *x, const char
 bool sonde_exchange_param_int(struct sonde_exchange *x, const char *name, int64_t least,
                               int64_t most, int64_t fallback, int64_t *out);
 
-/* Reads the body as one JSON object into x's arena; otherwise answers and returns NULL. */
+/* Reads the body as one JSON object into x's arena; otherwise answers and returns
+ * NULL. */
 const struct sonde_json *sonde_exchange_json(struct sonde_exchange *x);
 
 /* Sets the connection aside. From then on the handler hands x over and forgets it. */

@@ -45,7 +45,8 @@ sonde_guard_is_loopback(struct sonde_str host)
     }
     memcpy(text, host.ptr, host.len);
     text[host.len] = '\0';
-    /* inet_pton takes only the dotted form: "127.1.evil.example" is a name, not an address. */
+    /* inet_pton takes only the dotted form: "127.1.evil.example" is a name, not an
+     * address. */
     if (inet_pton(AF_INET, text, &four) == 1) {
         return ntohl(four.s_addr) >> 24 == 127;
     }
@@ -106,8 +107,8 @@ sonde_guard_allows_token(struct sonde_str header, struct sonde_str token)
     if (!take_prefix(&header, SONDE_STR("Bearer ")) || token.len == 0) {
         return false;
     }
-    /* Every byte of what was sent is compared with some byte of the token, so that the time
-     * tells only the length of the sender's own text. */
+    /* Every byte of what was sent is compared with some byte of the token, so that the
+     * time tells only the length of the sender's own text. */
     unsigned different = header.len != token.len;
     for (size_t i = 0; i < header.len; i++) {
         different |= (unsigned)(unsigned char)header.ptr[i] ^

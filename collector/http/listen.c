@@ -3,6 +3,7 @@
 
 #include "collector/http/guard.h"
 #include "core/base/os.h"
+#include "core/wire/number.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,11 +22,14 @@ split(struct sonde_listen *out, char port[8], const char *address, struct sonde_
     struct sonde_str text = sonde_str_from(address);
     struct sonde_str host = sonde_guard_host_of(text);
     size_t port_len = host.len < text.len ? text.len - host.len - 1 : 0;
-    if (host.len == 0 || host.len >= sizeof(out->host) || port_len == 0 || port_len > 5) {
+    struct sonde_str digits = {text.ptr + text.len - port_len, port_len};
+    uint64_t number;
+    if (host.len == 0 || host.len >= sizeof(out->host) || port_len > 5 ||
+        !sonde_number_read_uint(digits, &number) || number > UINT16_MAX) {
         return sonde_err_set(err, SONDE_E_INVAL, "listen",
                              "\"%s\" is not HOST:PORT or [IPV6]:PORT", address);
     }
-    memcpy(port, text.ptr + host.len + 1, port_len + 1);
+    memcpy(port, digits.ptr, port_len + 1);
     if (host.ptr[0] == '[') {
         host = (struct sonde_str){host.ptr + 1, host.len - 2};
     }
@@ -63,8 +67,8 @@ bind_to(struct sonde_listen *out, const struct addrinfo *found, const char *addr
             return sonde_err_set(err, SONDE_E_BUSY, "listen",
                                  "%s is taken: is another collector running?", address);
         }
-        return sonde_err_set(err, SONDE_E_IO, "listen", "can not listen at %s: %s", address,
-                             strerror(failed));
+        return sonde_err_set(err, SONDE_E_IO, "listen", "can not listen at %s: %s",
+                             address, strerror(failed));
     }
     out->fd = fd;
     return SONDE_OK;

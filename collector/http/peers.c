@@ -6,9 +6,10 @@
 
 #include <sys/socket.h>
 
-#define HEADER_TIME_NS (10 * SONDE_NS_PER_S) /* from connecting to the first whole header */
-#define BODY_TIME_NS (120 * SONDE_NS_PER_S)  /* 16 MiB at 140 KB/s */
-#define IDLE_TIME_NS (75 * SONDE_NS_PER_S)   /* to the next whole header */
+#define HEADER_TIME_NS \
+    (10 * SONDE_NS_PER_S) /* from connecting to the first whole header */
+#define BODY_TIME_NS (120 * SONDE_NS_PER_S) /* 16 MiB at 140 KB/s */
+#define IDLE_TIME_NS (75 * SONDE_NS_PER_S)  /* to the next whole header */
 #define LOOK_NS SONDE_NS_PER_S
 
 void

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The open connections and how long each may stay as it is. libmicrohttpd ends those that
- * say nothing; this ends those that say a byte now and then (a header or a body that never
- * gets whole), and makes room for newcomers at the cost of the longest idle.
+ * say nothing; this ends those that say a byte now and then (a header or a body that
+ * never gets whole), and makes room for newcomers at the cost of the longest idle.
  *
  * Ctx: any thread. A peer belongs to its connection, from sonde_peer_join to _leave. */
 #ifndef SONDE_PEERS_H

@@ -121,15 +121,17 @@ sonde_router_admit(const struct sonde_router *router, struct sonde_exchange *x)
             sonde_exchange_fail(x, SONDE_PROBLEM_METHOD_NOT_ALLOWED, NULL,
                                 "this path does not take that method");
         } else {
-            sonde_exchange_fail(x, SONDE_PROBLEM_NOT_FOUND, NULL, "there is nothing here");
+            sonde_exchange_fail(x, SONDE_PROBLEM_NOT_FOUND, NULL,
+                                "there is nothing here");
         }
         return;
     }
     if (x->route->body_bytes == 0) {
         return;
     }
-    /* Of the API's calls only JSON is asked for, and a type is not insisted on: what a form
-     * or a script of another page could send without one is refused by its Origin. */
+    /* Of the API's calls only JSON is asked for, and a type is not insisted on: what a
+     * form or a script of another page could send without one is refused by its
+     * Origin. */
     bool is_json = is_media_type(x, SONDE_TYPE_JSON);
     if (x->is_otlp ? !is_json && !x->is_protobuf : !is_json && media_type(x).len > 0) {
         sonde_exchange_fail(x, SONDE_PROBLEM_UNSUPPORTED_MEDIA_TYPE, NULL,

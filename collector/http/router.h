@@ -14,8 +14,8 @@
 
 struct sonde_route {
     const char *method;
-    const char *path;    /* the whole path; ending in '/', a prefix that an id follows */
-    size_t body_bytes;   /* as it travels; 0: none is looked at */
+    const char *path;  /* the whole path; ending in '/', a prefix that an id follows */
+    size_t body_bytes; /* as it travels; 0: none is looked at */
     size_t unpacked_bytes;
     void (*serve)(void *arg, struct sonde_exchange *x);
 };

@@ -17,17 +17,21 @@
 #define CONNECTION_MEMORY_BYTES ((size_t)64 * 1024)
 #define SILENCE_TIME_S 65u /* also of a reader that takes nothing of its answer */
 #define BODIES_MAX_BYTES ((size_t)256 * 1024 * 1024)
+#define ANSWERS_MAX_BYTES ((size_t)512 * 1024 * 1024)
+#define LAST_ANSWERS_NS SONDE_NS_PER_S /* for what is on its way when the server stops */
 #define STREAM_BLOCK_BYTES ((size_t)16 * 1024)
 
 struct sonde_server {
     struct MHD_Daemon *daemon;
     const struct sonde_router *router;
     struct sonde_peers peers;
-    _Atomic size_t bodies_bytes; /* of all requests that are here */
+    _Atomic size_t bodies_bytes;  /* of all requests that are here */
+    _Atomic size_t answers_bytes; /* of all answers that are being sent */
     struct sonde_lock lock;
     struct sonde_cond all_answered;
-    bool is_closed;     /* guarded by lock */
-    size_t busy_count;  /* guarded by lock: handlers that run, and exchanges set aside */
+    bool is_closed;         /* guarded by lock, like the next two */
+    size_t busy_count;      /* handlers that run, and connections set aside */
+    size_t answering_count; /* served, and the answer is not all sent yet */
 };
 
 /* A request of libmicrohttpd's; its context pointer. */
@@ -37,11 +41,12 @@ struct request {
     struct MHD_Connection *connection;
     struct sonde_peer *peer;
     size_t booked_bytes; /* of server->bodies_bytes */
+    size_t answer_bytes; /* of server->answers_bytes */
     bool has_header;     /* admit has seen it */
     bool was_served;     /* the handler has seen it */
 };
 
-/* --- The transport ----------------------------------------------------------------------- */
+/* --- The transport ------------------------------------------------------------------ */
 
 static struct sonde_str
 get_header(struct sonde_exchange *x, const char *name)
@@ -66,7 +71,7 @@ static void
 leave(struct sonde_server *server)
 {
     sonde_lock_take(&server->lock);
-    if (--server->busy_count == 0) {
+    if (--server->busy_count == 0 && server->is_closed) {
         sonde_cond_wake_all(&server->all_answered);
     }
     sonde_lock_drop(&server->lock);
@@ -92,7 +97,7 @@ resume(struct sonde_exchange *x)
 
 static const struct sonde_transport transport = {get_header, suspend, resume};
 
-/* --- The answer -------------------------------------------------------------------------- */
+/* --- The answer --------------------------------------------------------------------- */
 
 static ssize_t
 read_stream(void *arg, uint64_t position, char *out, size_t size)
@@ -136,9 +141,30 @@ make_response(struct request *request)
     return response;
 }
 
+/* Readers may take their time over large answers, but not all of them at once. */
+static void
+book_answer(struct request *request)
+{
+    struct sonde_exchange *x = &request->x;
+    struct sonde_server *server = request->server;
+    size_t len = x->answer.len;
+    size_t all =
+        atomic_fetch_add_explicit(&server->answers_bytes, len, memory_order_relaxed);
+    if (all + len > ANSWERS_MAX_BYTES) {
+        atomic_fetch_sub_explicit(&server->answers_bytes, len, memory_order_relaxed);
+        sonde_buf_fini(&x->answer);
+        x->is_held = false; /* it is here again: nothing to resume */
+        sonde_exchange_fail(x, SONDE_PROBLEM_UNAVAILABLE, NULL,
+                            "too many large answers are under way");
+        return;
+    }
+    request->answer_bytes = len;
+}
+
 static enum MHD_Result
 send_answer(struct request *request)
 {
+    book_answer(request);
     struct MHD_Response *response = make_response(request);
     if (response == NULL) {
         return MHD_NO;
@@ -149,7 +175,7 @@ send_answer(struct request *request)
     return rc;
 }
 
-/* --- The request ------------------------------------------------------------------------- */
+/* --- The request -------------------------------------------------------------------- */
 
 static struct sonde_peer *
 peer_of(struct MHD_Connection *connection)
@@ -159,7 +185,8 @@ peer_of(struct MHD_Connection *connection)
     return info == NULL ? NULL : info->socket_context;
 }
 
-/* libmicrohttpd tells the raw target here and nowhere else, before it tells the method. */
+/* libmicrohttpd tells the raw target here and nowhere else, before it tells the
+ * method. */
 static void *
 begin(void *arg, const char *target, struct MHD_Connection *connection)
 {
@@ -214,21 +241,22 @@ take_header(struct request *request, const char *method)
     struct sonde_exchange *x = &request->x;
     request->has_header = true;
     turn(request, SONDE_PEER_SENDING);
-    x->method = sonde_str_from(method); /* the connection's, as long as the request lives */
+    x->method =
+        sonde_str_from(method); /* the connection's, as long as the request lives */
     sonde_router_admit(request->server->router, x);
     bool is_refused = x->is_answered;
     bool is_too_much = !is_refused && promises_too_much(request);
     if (is_too_much) {
         refuse_size(request);
     }
-    /* An answer before the body ends the connection. It is for bodies that are too long to
-     * be read for nothing, and for whoever asked before sending one. */
+    /* An answer before the body ends the connection. It is for bodies that are too long
+     * to be read for nothing, and for whoever asked before sending one. */
     bool has_asked = get_header(x, "Expect").len > 0;
     return is_too_much || (is_refused && has_asked) ? send_answer(request) : MHD_YES;
 }
 
-/* A body that is refused is read on, so that its sender gets to read why; past the largest
- * size that anything here takes, it is not worth that any more. */
+/* A body that is refused is read on, so that its sender gets to read why; past the
+ * largest size that anything here takes, it is not worth that any more. */
 static enum MHD_Result
 take_body(struct request *request, const char *data, size_t len)
 {
@@ -241,7 +269,8 @@ take_body(struct request *request, const char *data, size_t len)
         request->booked_bytes = before;
         return MHD_NO;
     }
-    size_t all = atomic_fetch_add_explicit(&server->bodies_bytes, len, memory_order_relaxed);
+    size_t all =
+        atomic_fetch_add_explicit(&server->bodies_bytes, len, memory_order_relaxed);
     if (x->is_answered || limit == 0) {
         return MHD_YES;
     }
@@ -272,9 +301,11 @@ serve(struct request *request)
     sonde_lock_take(&server->lock);
     bool is_closed = server->is_closed;
     server->busy_count += !is_closed;
+    server->answering_count++;
     sonde_lock_drop(&server->lock);
     if (is_closed) {
-        sonde_exchange_fail(x, SONDE_PROBLEM_UNAVAILABLE, NULL, "the collector is ending");
+        sonde_exchange_fail(x, SONDE_PROBLEM_UNAVAILABLE, NULL,
+                            "the collector is ending");
         return send_answer(request);
     }
     sonde_router_serve(server->router, x);
@@ -285,7 +316,8 @@ serve(struct request *request)
     return rc;
 }
 
-/* Called for the header, for each piece of the body, at its end, and after each resume. */
+/* Called for the header, for each piece of the body, at its end, and after each
+ * resume. */
 static enum MHD_Result
 step(void *arg, struct MHD_Connection *connection, const char *target, const char *method,
      const char *version, const char *data, size_t *data_len, void **context)
@@ -323,6 +355,16 @@ end(void *arg, struct MHD_Connection *connection, void **context,
     }
     atomic_fetch_sub_explicit(&request->server->bodies_bytes, request->booked_bytes,
                               memory_order_relaxed);
+    atomic_fetch_sub_explicit(&request->server->answers_bytes, request->answer_bytes,
+                              memory_order_relaxed);
+    if (request->was_served) {
+        struct sonde_server *server = request->server;
+        sonde_lock_take(&server->lock);
+        if (--server->answering_count == 0 && server->is_closed) {
+            sonde_cond_wake_all(&server->all_answered);
+        }
+        sonde_lock_drop(&server->lock);
+    }
     turn(request, SONDE_PEER_IDLE);
     sonde_exchange_fini(&request->x);
     sonde_free(request);
@@ -346,7 +388,7 @@ notice_connection(void *arg, struct MHD_Connection *connection, void **context,
     *context = info == NULL ? NULL : sonde_peer_join(&server->peers, info->connect_fd);
 }
 
-/* --- Life -------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------- */
 
 SONDE_PRINTF(2, 0)
 static void
@@ -404,6 +446,10 @@ sonde_server_stop(struct sonde_server *server)
     sonde_lock_take(&server->lock);
     while (server->busy_count > 0) {
         sonde_cond_wait(&server->all_answered, &server->lock, -1);
+    }
+    int64_t deadline_ns = sonde_clock_mono_ns() + LAST_ANSWERS_NS;
+    while (server->answering_count > 0 && sonde_clock_mono_ns() < deadline_ns) {
+        sonde_cond_wait(&server->all_answered, &server->lock, deadline_ns);
     }
     sonde_lock_drop(&server->lock);
     if (server->daemon != NULL) {

@@ -5,9 +5,10 @@
 
 #define GZIP_WINDOW (15 + 16) /* zlib's way to say: gzip and nothing else */
 
-/* Deflate reaches 1032:1 on zeros alone. Snapshots that repeat each other every few KiB can
- * not pass 160:1 (258 bytes for a length and a distance of 13 bits), so what is far past
- * that was made to hurt, and is left before it cost the whole of the absolute limit. */
+/* Deflate reaches 1032:1 on zeros alone. Snapshots that repeat each other every few KiB
+ * can not pass 160:1 (258 bytes for a length and a distance of 13 bits), so what is far
+ * past that was made to hurt, and is left before it cost the whole of the absolute
+ * limit. */
 #define RATIO_MAX 256
 #define RATIO_FREE_BYTES ((size_t)4 * 1024 * 1024)
 #define STEP_MAX_BYTES ((size_t)1024 * 1024)

@@ -6,8 +6,9 @@
 
 #include "core/base/buf.h"
 
-/* Appends the contents of one or more gzip members to `out`. SONDE_E_SYNTAX: damaged or cut
- * short. SONDE_E_LIMIT: past out->max_bytes, or a bomb (see unpack.c). SONDE_E_NOMEM. */
+/* Appends the contents of one or more gzip members to `out`. SONDE_E_SYNTAX: damaged or
+ * cut short. SONDE_E_LIMIT: past out->max_bytes, or a bomb (see unpack.c).
+ * SONDE_E_NOMEM. */
 int sonde_unpack_gzip(struct sonde_buf *out, struct sonde_str packed,
                       struct sonde_err *err);
 

@@ -55,14 +55,15 @@ struct sonde_hub {
     bool is_closed;
 };
 
-/* --- Items ---------------------------------------------------------------------------------- */
+/* --- Items -------------------------------------------------------------------------- */
 
 static struct item *
 new_item(const struct sonde_row *row)
 {
     struct sonde_row copy = *row;
-    struct sonde_str *parts[] = {&copy.id,       &copy.probe_id, &copy.service, &copy.trace_id,
-                                 &copy.span_id, &copy.resource, &copy.packed};
+    struct sonde_str *parts[] = {&copy.id,       &copy.probe_id, &copy.service,
+                                 &copy.trace_id, &copy.span_id,  &copy.resource,
+                                 &copy.packed};
     size_t bytes = sizeof(struct item);
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         bytes += parts[i]->len;
@@ -93,7 +94,7 @@ unref(struct item *item)
     }
 }
 
-/* --- Queues. All with hub->lock. ------------------------------------------------------------ */
+/* --- Queues. All with hub->lock. ---------------------------------------------------- */
 
 static void
 add(struct listener *listener, struct entry entry)
@@ -169,7 +170,7 @@ sonde_hub_push(struct sonde_hub *hub, const struct sonde_row *row)
     unref(item);
 }
 
-/* --- Reading -------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------ */
 
 static void
 write_event(struct listener *listener, const struct entry *entry)
@@ -184,7 +185,8 @@ write_event(struct listener *listener, const struct entry *entry)
     struct sonde_json_writer json;
     sonde_buf_str(out, SONDE_STR("event: snapshot\ndata: "));
     sonde_json_writer_init(&json, out);
-    if (sonde_renderer_write(&listener->renderer, &json, &entry->item->row, &err) != SONDE_OK ||
+    if (sonde_renderer_write(&listener->renderer, &json, &entry->item->row, &err) !=
+            SONDE_OK ||
         out->failed != SONDE_OK) {
         sonde_buf_reset(out);
         sonde_buf_str(out, SONDE_STR("event: lagged\ndata: {\"count\":1}\n\n"));
@@ -243,7 +245,7 @@ read_events(void *arg, char *out, size_t size)
     return (int64_t)len;
 }
 
-/* --- Listeners ------------------------------------------------------------------------------ */
+/* --- Listeners ---------------------------------------------------------------------- */
 
 static void
 leave(void *arg)
@@ -277,7 +279,8 @@ sonde_hub_tail(struct sonde_hub *hub, struct sonde_exchange *x, struct sonde_str
     struct listener *listener = sonde_calloc(1, sizeof(*listener));
     if (listener == NULL || atomic_load(&hub->count) >= LISTENERS_MAX) {
         sonde_free(listener);
-        sonde_exchange_fail(x, SONDE_PROBLEM_UNAVAILABLE, NULL, "too many listen already");
+        sonde_exchange_fail(x, SONDE_PROBLEM_UNAVAILABLE, NULL,
+                            "too many listen already");
         return;
     }
     listener->hub = hub;
@@ -298,7 +301,7 @@ sonde_hub_tail(struct sonde_hub *hub, struct sonde_exchange *x, struct sonde_str
     sonde_exchange_stream(x, &(struct sonde_stream){read_events, leave, listener});
 }
 
-/* --- Life ----------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------- */
 
 int
 sonde_hub_new(struct sonde_hub **out)

@@ -12,7 +12,8 @@
 
 #define RECORD_MAX_BYTES ((size_t)4 * 1024 * 1024)
 #define ID_MAX_BYTES 128
-#define TREE_MAX_BYTES ((size_t)256 * 1024 * 1024) /* of a request in JSON, while it is read */
+#define TREE_MAX_BYTES \
+    ((size_t)256 * 1024 * 1024) /* of a request in JSON, while it is read */
 #define FIRST_ROWS 64
 
 /* A context of the compressor, kept for the next request. */
@@ -35,7 +36,7 @@ struct batch {
     struct sonde_intake *intake;
     struct sonde_exchange *x;
     struct packer *packer;
-    struct sonde_arena arena; /* what the rows point to */
+    struct sonde_arena arena;  /* what the rows point to */
     struct sonde_str resource; /* of the last record: as it came, and the copy */
     struct sonde_str resource_copy;
     size_t row_cap;
@@ -43,7 +44,7 @@ struct batch {
     const char *rejected_why; /* of the first */
 };
 
-/* --- Packers -------------------------------------------------------------------------------- */
+/* --- Packers ------------------------------------------------------------------------ */
 
 static void
 free_packer(struct packer *packer)
@@ -111,15 +112,15 @@ pack(struct sonde_str *out, struct batch *batch, struct sonde_str record)
     return SONDE_OK;
 }
 
-/* --- Reading -------------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------ */
 
 static bool
 is_plain_id(struct sonde_str id, size_t most)
 {
     for (size_t i = 0; i < id.len; i++) {
         char c = id.ptr[i];
-        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              c == '-' || c == '_' || c == '.')) {
+        if (!((c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') ||
+              (c >= 'A' && c <= 'Z') || c == '-' || c == '_' || c == '.')) {
             return false;
         }
     }
@@ -131,7 +132,8 @@ static const char *
 judge(const struct sonde_otlp_log *log, struct sonde_str id, struct sonde_str probe_id)
 {
     if (!sonde_str_eq(log->event_name, SONDE_STR(SONDE_OTLP_EVENT_SNAPSHOT))) {
-        return "only log records with the event name " SONDE_OTLP_EVENT_SNAPSHOT " are kept";
+        return "only log records with the event name " SONDE_OTLP_EVENT_SNAPSHOT
+               " are kept";
     }
     if (!is_plain_id(id, ID_MAX_BYTES)) {
         return SONDE_ATTR_SNAPSHOT_ID " has to be 1 to 128 of [A-Za-z0-9._-]";
@@ -184,7 +186,8 @@ take_log(void *arg, const struct sonde_otlp_log *log)
     struct sonde_arena *arena = &batch->arena;
     const uint32_t field = SONDE_OTLP_RECORD_ATTR;
     struct sonde_str id = sonde_otlp_find_str(log->record, field, SONDE_ATTR_SNAPSHOT_ID);
-    struct sonde_str probe_id = sonde_otlp_find_str(log->record, field, SONDE_ATTR_PROBE_ID);
+    struct sonde_str probe_id =
+        sonde_otlp_find_str(log->record, field, SONDE_ATTR_PROBE_ID);
     const char *why = judge(log, id, probe_id);
     if (why != NULL) {
         batch->rejected_why = batch->rejected_count == 0 ? why : batch->rejected_why;
@@ -193,7 +196,8 @@ take_log(void *arg, const struct sonde_otlp_log *log)
     }
     struct sonde_str service =
         sonde_otlp_find_str(log->resource, SONDE_OTLP_RESOURCE_ATTR, SONDE_ATTR_SERVICE);
-    struct sonde_str trace_id = {(const char *)log->trace_id, log->trace_id == NULL ? 0 : 16};
+    struct sonde_str trace_id = {(const char *)log->trace_id,
+                                 log->trace_id == NULL ? 0 : 16};
     struct sonde_str span_id = {(const char *)log->span_id, log->span_id == NULL ? 0 : 8};
     struct sonde_row *row = add_row(batch);
     if (row == NULL || copy_resource(batch, log->resource) != SONDE_OK ||
@@ -220,7 +224,14 @@ convert_json(struct sonde_buf *body, struct sonde_err *err)
     const struct sonde_json *json = NULL;
     sonde_arena_init(&arena, TREE_MAX_BYTES);
     sonde_buf_init(&protobuf, body->max_bytes);
-    int rc = sonde_json_read(&json, &arena, sonde_buf_view(body), err);
+    struct sonde_err inner = SONDE_ERR_INIT;
+    int rc = sonde_json_read(&json, &arena, sonde_buf_view(body), &inner);
+    if (rc == SONDE_E_NOMEM && arena.used_bytes > TREE_MAX_BYTES / 2) {
+        rc = SONDE_E_LIMIT; /* the bound, not the machine: sending it again is no use */
+    }
+    if (rc != SONDE_OK) {
+        sonde_err_set(err, rc, inner.where, "%s", inner.message);
+    }
     if (rc == SONDE_OK) {
         rc = sonde_otlp_logs_from_json(&protobuf, json, err);
     }
@@ -237,14 +248,15 @@ convert_json(struct sonde_buf *body, struct sonde_err *err)
     return SONDE_OK;
 }
 
-/* --- Answering ------------------------------------------------------------------------------ */
+/* --- Answering ---------------------------------------------------------------------- */
 
 static void
 answer(struct sonde_exchange *x, size_t rejected_count, const char *why)
 {
     struct sonde_buf *out = &x->answer;
     if (x->is_protobuf) {
-        /* ExportLogsServiceResponse.partial_success {rejected_log_records, error_message} */
+        /* ExportLogsServiceResponse.partial_success {rejected_log_records,
+         * error_message} */
         if (rejected_count > 0) {
             size_t partial = sonde_pb_open(out, 1);
             sonde_pb_varint(out, 1, rejected_count);
@@ -281,7 +293,8 @@ free_batch(struct batch *batch)
     sonde_free(batch);
 }
 
-/* On the store's thread. The sender first, then those who look on. */
+/* On the store's thread. Those who look on first: they are only handed a reference, and
+ * so what was acknowledged before somebody began to look on is never shown to them. */
 static void
 stored(struct sonde_write *write, const struct sonde_err *err)
 {
@@ -292,12 +305,12 @@ stored(struct sonde_write *write, const struct sonde_err *err)
         free_batch(batch);
         return;
     }
-    answer(batch->x, batch->rejected_count, batch->rejected_why);
     for (size_t i = 0; i < write->row_count; i++) {
         if (write->is_new[i]) {
             sonde_hub_push(batch->intake->hub, &write->rows[i]);
         }
     }
+    answer(batch->x, batch->rejected_count, batch->rejected_why);
     free_batch(batch);
 }
 
@@ -309,7 +322,8 @@ store_batch(struct batch *batch)
     struct sonde_write *write = &batch->write;
     write->kind = SONDE_WRITE_ROWS;
     write->done = stored;
-    write->size_bytes = batch->arena.used_bytes + batch->row_cap * sizeof(struct sonde_row);
+    write->size_bytes =
+        batch->arena.used_bytes + batch->row_cap * sizeof(struct sonde_row);
     write->is_new = sonde_calloc(write->row_count, sizeof(*write->is_new));
     if (write->is_new == NULL) {
         free_batch(batch);
@@ -364,10 +378,11 @@ sonde_intake_serve(struct sonde_intake *intake, struct sonde_exchange *x)
     }
 }
 
-/* --- Life ----------------------------------------------------------------------------------- */
+/* --- Life --------------------------------------------------------------------------- */
 
 int
-sonde_intake_new(struct sonde_intake **out, struct sonde_store *store, struct sonde_hub *hub)
+sonde_intake_new(struct sonde_intake **out, struct sonde_store *store,
+                 struct sonde_hub *hub)
 {
     struct sonde_intake *intake = sonde_calloc(1, sizeof(*intake));
     if (intake == NULL) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * POST /v1/logs: from an OTLP request to rows in the store. The server's thread reads, checks
- * and compresses; the answer leaves when the store says that all of it is on the disk.
+ * POST /v1/logs: from an OTLP request to rows in the store. The server's thread reads,
+ * checks and compresses; the answer leaves when the store says that all of it is on the
+ * disk.
  *
  * Ctx: serve on any thread. */
 #ifndef SONDE_INTAKE_H

@@ -54,7 +54,8 @@ sonde_pool_new(struct sonde_pool **out, struct sonde_err *err)
     sonde_lock_init(&pool->lock, SONDE_RANK_STORE); /* never held with the store's */
     sonde_cond_init(&pool->wake);
     while (pool->thread_count < THREAD_COUNT) {
-        int rc = sonde_os_thread_start(&pool->threads[pool->thread_count], run_thread, pool);
+        int rc =
+            sonde_os_thread_start(&pool->threads[pool->thread_count], run_thread, pool);
         if (rc != SONDE_OK) {
             sonde_pool_free(pool);
             return sonde_err_set(err, rc, NULL, "no thread for queries");

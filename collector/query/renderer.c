@@ -33,7 +33,8 @@ damaged(const struct sonde_row *row, const char *what, struct sonde_err *err)
 }
 
 static int
-unpack(struct sonde_renderer *renderer, const struct sonde_row *row, struct sonde_err *err)
+unpack(struct sonde_renderer *renderer, const struct sonde_row *row,
+       struct sonde_err *err)
 {
     if (renderer->unpacker == NULL) {
         renderer->unpacker = ZSTD_createDCtx();
@@ -47,10 +48,11 @@ unpack(struct sonde_renderer *renderer, const struct sonde_row *row, struct sond
     if (renderer->unpacker == NULL || to == NULL) {
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
-    size_t len = ZSTD_decompressDCtx(renderer->unpacker, to, (size_t)size, row->packed.ptr,
-                                     row->packed.len);
+    size_t len = ZSTD_decompressDCtx(renderer->unpacker, to, (size_t)size,
+                                     row->packed.ptr, row->packed.len);
     if (ZSTD_isError(len) || len != size) {
-        return damaged(row, ZSTD_isError(len) ? ZSTD_getErrorName(len) : "its length", err);
+        return damaged(row, ZSTD_isError(len) ? ZSTD_getErrorName(len) : "its length",
+                       err);
     }
     renderer->record.len = len;
     return SONDE_OK;
@@ -113,9 +115,11 @@ write_runtime(struct sonde_json_writer *out, struct sonde_str resource)
     sonde_json_key(out, "runtime");
     sonde_json_object_begin(out);
     write_str(out, "language", sonde_otlp_find_str(resource, field, SONDE_ATTR_LANGUAGE));
-    write_str(out, "version", sonde_otlp_find_str(resource, field, SONDE_ATTR_RUNTIME_VERSION));
+    write_str(out, "version",
+              sonde_otlp_find_str(resource, field, SONDE_ATTR_RUNTIME_VERSION));
     write_found_int(out, "pid", resource, field, SONDE_ATTR_PID);
-    write_str(out, "instance_id", sonde_otlp_find_str(resource, field, SONDE_ATTR_INSTANCE));
+    write_str(out, "instance_id",
+              sonde_otlp_find_str(resource, field, SONDE_ATTR_INSTANCE));
     sonde_json_object_end(out);
 }
 
@@ -176,8 +180,8 @@ write_part(struct sonde_json_writer *out, const struct sonde_json *body, const c
 }
 
 static void
-write_all(struct sonde_json_writer *out, const struct sonde_row *row, struct sonde_str record,
-          const struct sonde_json *body)
+write_all(struct sonde_json_writer *out, const struct sonde_row *row,
+          struct sonde_str record, const struct sonde_json *body)
 {
     const uint32_t field = SONDE_OTLP_RECORD_ATTR;
     sonde_json_object_begin(out);
@@ -195,6 +199,10 @@ write_all(struct sonde_json_writer *out, const struct sonde_row *row, struct son
     write_thread(out, record);
     write_trace(out, row);
     write_part(out, body, "stack", SONDE_STR("[]"));
+    if (sonde_json_get(body, "stack_truncated") != NULL) {
+        sonde_json_key(out, "stack_truncated");
+        sonde_json_bool(out, true);
+    }
     write_part(out, body, "captures", SONDE_STR("{}"));
     sonde_json_object_end(out);
 }
@@ -215,7 +223,8 @@ sonde_renderer_write(struct sonde_renderer *renderer, struct sonde_json_writer *
     if (find_body(&any, record) != SONDE_OK) {
         return damaged(row, "its record", err);
     }
-    /* As JSON, and read again, to take its two parts and nothing else that may be there. */
+    /* As JSON, and read again, to take its two parts and nothing else that may be
+     * there. */
     sonde_buf_reset(&renderer->body);
     sonde_json_writer_init(&writer, &renderer->body);
     if (sonde_otlp_any_to_json(&writer, any) != SONDE_OK) {
@@ -223,8 +232,8 @@ sonde_renderer_write(struct sonde_renderer *renderer, struct sonde_json_writer *
     }
     sonde_arena_init(&arena, TREE_MAX_BYTES);
     rc = renderer->body.failed;
-    if (rc == SONDE_OK &&
-        sonde_json_read(&body, &arena, sonde_buf_view(&renderer->body), err) != SONDE_OK) {
+    if (rc == SONDE_OK && sonde_json_read(&body, &arena, sonde_buf_view(&renderer->body),
+                                          err) != SONDE_OK) {
         rc = damaged(row, "its body", err);
     }
     if (rc == SONDE_OK) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * From a stored row to the JSON of docs/formats/snapshot.md. A renderer keeps what it needs
- * from one row to the next.
+ * From a stored row to the JSON of docs/formats/snapshot.md. A renderer keeps what it
+ * needs from one row to the next.
  *
  * Ctx: one thread at a time. */
 #ifndef SONDE_RENDERER_H
@@ -19,8 +19,8 @@ struct sonde_renderer {
 void sonde_renderer_init(struct sonde_renderer *renderer);
 void sonde_renderer_fini(struct sonde_renderer *renderer);
 
-/* Appends one object. SONDE_E_CORRUPT: the row is damaged, SONDE_E_NOMEM; then nothing was
- * appended. */
+/* Appends one object. SONDE_E_CORRUPT: the row is damaged, SONDE_E_NOMEM; then nothing
+ * was appended. */
 int sonde_renderer_write(struct sonde_renderer *renderer, struct sonde_json_writer *out,
                          const struct sonde_row *row, struct sonde_err *err);
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Where snapshots and probes are kept. An interface: SQLite stands behind it (store/sqlite),
- * other engines can. Two ways in and one out:
+ * Where snapshots and probes are kept. An interface: SQLite stands behind it
+ * (store/sqlite), other engines can. Two ways in and one out:
  *
  *     sonde_store_write(store, &batch->write)    queued; done() once it is on the disk
  *     sonde_store_list(store, &query, fn, arg)   blocks on the disk
  *
- * Threads: any may call anything but close. Writes never wait for the disk; reads do. done()
- * and fn() are called without a lock. */
+ * Threads: any may call anything but close. Writes never wait for the disk; reads do.
+ * done() and fn() are called without a lock. */
 #ifndef SONDE_STORE_H
 #define SONDE_STORE_H
 
@@ -24,7 +24,7 @@ struct sonde_row {
     struct sonde_str trace_id; /* 16 raw bytes or none */
     struct sonde_str span_id;  /* 8 raw bytes or none */
     struct sonde_str resource; /* Resource message, protobuf */
-    struct sonde_str packed;   /* LogRecord message, protobuf, a zstd frame with its size */
+    struct sonde_str packed; /* LogRecord message, protobuf, a zstd frame with its size */
 };
 
 enum sonde_write_kind {
@@ -42,8 +42,8 @@ struct sonde_stored_probe {
     int64_t created_at_ns; /* of its first revision; set by the store when it exists */
 };
 
-/* Something to be kept. The members up to `done` are the caller's to fill, and all that they
- * point to has to live until done() was called. */
+/* Something to be kept. The members up to `done` are the caller's to fill, and all that
+ * they point to has to live until done() was called. */
 struct sonde_write {
     enum sonde_write_kind kind;
     size_t size_bytes; /* for the bound of the queue */
@@ -77,8 +77,8 @@ struct sonde_store_ops {
     int (*write)(struct sonde_store *store, struct sonde_write *write);
     int (*list)(struct sonde_store *store, const struct sonde_query *query,
                 sonde_row_fn *fn, void *arg, struct sonde_err *err);
-    int (*get)(struct sonde_store *store, struct sonde_str id, sonde_row_fn *fn, void *arg,
-               struct sonde_err *err);
+    int (*get)(struct sonde_store *store, struct sonde_str id, sonde_row_fn *fn,
+               void *arg, struct sonde_err *err);
     int (*probes)(struct sonde_store *store, sonde_stored_probe_fn *fn, void *arg,
                   struct sonde_err *err);
     void (*close)(struct sonde_store *store);
@@ -89,8 +89,8 @@ struct sonde_store {
     const struct sonde_store_ops *ops;
 };
 
-/* Queues a write. SONDE_OK: done() will be called. SONDE_E_BUSY: more waits than the bound
- * allows, SONDE_E_CLOSED: closing; done() is not called. */
+/* Queues a write. SONDE_OK: done() will be called. SONDE_E_BUSY: more waits than the
+ * bound allows, SONDE_E_CLOSED: closing; done() is not called. */
 static inline int
 sonde_store_write(struct sonde_store *store, struct sonde_write *write)
 {
@@ -107,8 +107,8 @@ sonde_store_list(struct sonde_store *store, const struct sonde_query *query,
 
 /* Calls fn with the row of that id, or returns SONDE_E_NOTFOUND. */
 static inline int
-sonde_store_get(struct sonde_store *store, struct sonde_str id, sonde_row_fn *fn, void *arg,
-                struct sonde_err *err)
+sonde_store_get(struct sonde_store *store, struct sonde_str id, sonde_row_fn *fn,
+                void *arg, struct sonde_err *err)
 {
     return store->ops->get(store, id, fn, arg, err);
 }

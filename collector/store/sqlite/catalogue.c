@@ -32,14 +32,16 @@ prepare(struct sonde_catalogue *catalogue, struct sonde_err *err)
             "INSERT INTO probe VALUES (?1, 1, ?2, ?3, ?4, 0)"
             " ON CONFLICT (id) DO UPDATE SET revision = revision + 1,"
             " definition = excluded.definition, clamped = excluded.clamped,"
-            " created_at_ns = iif(removed_at_ns = 0, created_at_ns, excluded.created_at_ns),"
+            " created_at_ns = iif(removed_at_ns = 0, created_at_ns, "
+            "excluded.created_at_ns),"
             " removed_at_ns = 0 RETURNING revision, created_at_ns",
             err);
     }
     if (rc == SONDE_OK) {
         rc = sonde_db_prepare(
             &catalogue->db, &catalogue->remove,
-            "UPDATE probe SET removed_at_ns = ?2 WHERE id = ?1 AND removed_at_ns = 0", err);
+            "UPDATE probe SET removed_at_ns = ?2 WHERE id = ?1 AND removed_at_ns = 0",
+            err);
     }
     return rc;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The small file of what is not a snapshot: the probes. Removed ones stay for a day, so that
- * a probe made again under the same id goes on counting its revisions.
+ * The small file of what is not a snapshot: the probes. Removed ones stay for a day, so
+ * that a probe made again under the same id goes on counting its revisions.
  *
  * Ctx: the writer's thread, and the one that opens before it starts. */
 #ifndef SONDE_CATALOGUE_H
@@ -25,8 +25,8 @@ int sonde_catalogue_probes(struct sonde_catalogue *catalogue, sonde_stored_probe
 
 /* Inside a transaction, which the caller begins and ends. Put sets revision and
  * created_at_ns; remove gives SONDE_E_NOTFOUND for what is not there. */
-int sonde_catalogue_put(struct sonde_catalogue *catalogue, struct sonde_stored_probe *probe,
-                        struct sonde_err *err);
+int sonde_catalogue_put(struct sonde_catalogue *catalogue,
+                        struct sonde_stored_probe *probe, struct sonde_err *err);
 int sonde_catalogue_remove(struct sonde_catalogue *catalogue, struct sonde_str id,
                            struct sonde_err *err);
 

@@ -20,7 +20,8 @@ make_dirs(const char *dir, struct sonde_err *err)
     char path[SONDE_DB_PATH_MAX];
     size_t len = strlen(dir);
     if (len == 0 || len + 64 > sizeof(path)) { /* 64: the longest name in it */
-        return sonde_err_set(err, SONDE_E_INVAL, "data", "\"%s\" is no directory's name", dir);
+        return sonde_err_set(err, SONDE_E_INVAL, "data", "\"%s\" is no directory's name",
+                             dir);
     }
     memcpy(path, dir, len + 1);
     for (size_t i = 1; i <= len; i++) {
@@ -53,7 +54,8 @@ sonde_data_dir_lock(int *out, const char *dir, struct sonde_err *err)
     }
     if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
         close(fd);
-        return sonde_err_set(err, SONDE_E_BUSY, "data", "%s: another collector uses it", dir);
+        return sonde_err_set(err, SONDE_E_BUSY, "data", "%s: another collector uses it",
+                             dir);
     }
     *out = fd;
     return SONDE_OK;

@@ -8,8 +8,8 @@
 
 #define DAY_NS (86400 * SONDE_NS_PER_S)
 
-/* `seq` is the order of arrival and joins heads and bodies, both of which only ever grow at
- * their end. Listing reads heads and indexes; bodies only for what is shown. */
+/* `seq` is the order of arrival and joins heads and bodies, both of which only ever grow
+ * at their end. Listing reads heads and indexes; bodies only for what is shown. */
 static const char schema[] =
     "CREATE TABLE resource (id INTEGER PRIMARY KEY, message BLOB NOT NULL UNIQUE) STRICT;"
     "CREATE TABLE head (seq INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE,"
@@ -23,12 +23,14 @@ static const char schema[] =
 const struct sonde_db_kind sonde_day_file_kind = {
     .application_id = 0x536f4461, /* "SoDa" */
     .version = 1,
-    .page_bytes = 32768,
+    /* Smaller ones hold too few records, larger ones write too much for a lone
+     * snapshot. */
+    .page_bytes = 8192,
     .cache_kib = 16384,
     .schema = schema,
 };
 
-/* --- Names ------------------------------------------------------------------------------- */
+/* --- Names -------------------------------------------------------------------------- */
 
 int64_t
 sonde_day_of(int64_t time_ns)
@@ -62,7 +64,7 @@ sonde_day_of_name(int64_t *out, const char *name)
     return true;
 }
 
-/* --- Writing ----------------------------------------------------------------------------- */
+/* --- Writing ------------------------------------------------------------------------ */
 
 int
 sonde_day_file_open(struct sonde_day_file *file, const char *dir, int64_t day,
@@ -101,8 +103,8 @@ sonde_day_file_open(struct sonde_day_file *file, const char *dir, int64_t day,
 void
 sonde_day_file_drop(struct sonde_day_file *file)
 {
-    sqlite3_stmt **all[] = {&file->begin,    &file->commit,       &file->rollback,
-                            &file->add_head, &file->add_body,     &file->add_resource,
+    sqlite3_stmt **all[] = {&file->begin,        &file->commit,   &file->rollback,
+                            &file->add_head,     &file->add_body, &file->add_resource,
                             &file->find_resource};
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         sqlite3_finalize(*all[i]);
@@ -121,7 +123,8 @@ sonde_day_file_close(struct sonde_day_file *file)
 static int
 run(struct sonde_day_file *file, sqlite3_stmt *statement, struct sonde_err *err)
 {
-    int rc = sqlite3_step(statement) == SQLITE_DONE ? SONDE_OK : sonde_db_fault(&file->db, err);
+    int rc = sqlite3_step(statement) == SQLITE_DONE ? SONDE_OK
+                                                    : sonde_db_fault(&file->db, err);
     sqlite3_reset(statement);
     return rc;
 }
@@ -157,7 +160,8 @@ sonde_day_file_rollback(struct sonde_day_file *file)
 
 /* Records of one request share their resource, so the last one is nearly always right. */
 static int
-settle_resource(struct sonde_day_file *file, struct sonde_str message, struct sonde_err *err)
+settle_resource(struct sonde_day_file *file, struct sonde_str message,
+                struct sonde_err *err)
 {
     if (file->resource.ptr != NULL && file->resource.ptr == message.ptr &&
         file->resource.len == message.len) {
@@ -219,10 +223,11 @@ sonde_day_file_add(struct sonde_day_file *file, const struct sonde_row *row, boo
     return run(file, file->add_body, err);
 }
 
-/* --- Reading ----------------------------------------------------------------------------- */
+/* --- Reading ------------------------------------------------------------------------ */
 
-#define SELECT_ROW                                                                       \
-    "SELECT h.id, h.probe, h.service, h.time_ns, h.trace_id, h.span_id, r.message, b.record" \
+#define SELECT_ROW                                                                   \
+    "SELECT h.id, h.probe, h.service, h.time_ns, h.trace_id, h.span_id, r.message, " \
+    "b.record"                                                                       \
     " FROM head h JOIN body b ON b.seq = h.seq JOIN resource r ON r.id = h.resource "
 
 static void

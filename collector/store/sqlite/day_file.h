@@ -34,23 +34,23 @@ void sonde_day_file_close(struct sonde_day_file *file);
 
 int sonde_day_file_begin(struct sonde_day_file *file, struct sonde_err *err);
 /* Adds a row unless its id is there; *is_new says which. Inside a transaction. */
-int sonde_day_file_add(struct sonde_day_file *file, const struct sonde_row *row, bool *is_new,
-                       struct sonde_err *err);
+int sonde_day_file_add(struct sonde_day_file *file, const struct sonde_row *row,
+                       bool *is_new, struct sonde_err *err);
 int sonde_day_file_commit(struct sonde_day_file *file, struct sonde_err *err);
 void sonde_day_file_rollback(struct sonde_day_file *file);
 
 /* Drops the statements, so that db can be closed or set aside. */
 void sonde_day_file_drop(struct sonde_day_file *file);
 
-/* Calls fn with the rows that match, newest first; *found counts them. *goes_on turns false
- * when fn did. SONDE_E_NOTFOUND: no such file. On its own connection. */
+/* Calls fn with the rows that match, newest first; *found counts them. *goes_on turns
+ * false when fn did. SONDE_E_NOTFOUND: no such file. On its own connection. */
 int sonde_day_file_list(const char *dir, int64_t day, const struct sonde_query *query,
                         sonde_row_fn *fn, void *arg, size_t *found, bool *goes_on,
                         struct sonde_err *err);
 
 /* Calls fn with the row of that id; SONDE_E_NOTFOUND. */
-int sonde_day_file_get(const char *dir, int64_t day, struct sonde_str id, sonde_row_fn *fn,
-                       void *arg, struct sonde_err *err);
+int sonde_day_file_get(const char *dir, int64_t day, struct sonde_str id,
+                       sonde_row_fn *fn, void *arg, struct sonde_err *err);
 
 /* For setting a file aside that only a reader has seen. */
 extern const struct sonde_db_kind sonde_day_file_kind;

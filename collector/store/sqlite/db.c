@@ -92,9 +92,10 @@ check_kind(struct sonde_db *db, const struct sonde_db_kind *kind, int *version,
                              db->path);
     }
     if (*version > kind->version) {
-        return sonde_err_set(err, SONDE_E_UNSUPPORTED, NULL,
-                             "%s: was made by a newer version (schema %d, this one knows %d)",
-                             db->path, *version, kind->version);
+        return sonde_err_set(
+            err, SONDE_E_UNSUPPORTED, NULL,
+            "%s: was made by a newer version (schema %d, this one knows %d)", db->path,
+            *version, kind->version);
     }
     return SONDE_OK;
 }
@@ -108,7 +109,8 @@ open_handle(struct sonde_db *db, const char *path, int flags, struct sonde_err *
         return sonde_err_set(err, SONDE_E_LIMIT, NULL, "%s: the path is too long", path);
     }
     memcpy(db->path, path, strlen(path) + 1);
-    if (sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL) != SQLITE_OK) {
+    if (sqlite3_open_v2(path, &db->handle, flags | SQLITE_OPEN_NOMUTEX, NULL) !=
+        SQLITE_OK) {
         int rc = sonde_err_set(err, SONDE_E_IO, NULL, "%s: %s", path,
                                sqlite3_errmsg(db->handle));
         sonde_db_close(db);
@@ -119,8 +121,8 @@ open_handle(struct sonde_db *db, const char *path, int flags, struct sonde_err *
     return SONDE_OK;
 }
 
-/* SQLite makes files for everybody to read; the values of a program's variables are not. Its
- * log and its index take the file's mode. */
+/* SQLite makes files for everybody to read; the values of a program's variables are not.
+ * Its log and its index take the file's mode. */
 static int
 make_private(const char *path, struct sonde_err *err)
 {
@@ -141,12 +143,14 @@ count_log(void *arg, sqlite3 *handle, const char *name, int pages)
     return SQLITE_OK;
 }
 
-/* The schema comes in one transaction with the version: a file has all of it or nothing. */
+/* The schema comes in one transaction with the version: a file has all of it or
+ * nothing. */
 static int
 make_schema(struct sonde_db *db, const struct sonde_db_kind *kind, struct sonde_err *err)
 {
     char stamp[96];
-    snprintf(stamp, sizeof(stamp), "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
+    snprintf(stamp, sizeof(stamp),
+             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT",
              kind->application_id, kind->version);
     int rc = sonde_db_exec(db, "BEGIN IMMEDIATE", err);
     if (rc == SONDE_OK) {
@@ -161,13 +165,14 @@ sonde_db_open(struct sonde_db *db, const char *path, const struct sonde_db_kind 
 {
     char settings[256];
     int version = 0;
-    /* The page size counts only for a new file, and before it has a log. FULL: a commit has
-     * reached the disk. The log is moved by sonde_db_checkpoint alone. */
-    snprintf(settings, sizeof(settings),
-             "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
-             "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -%d;"
-             "PRAGMA journal_size_limit = %d; PRAGMA cell_size_check = 1",
-             kind->page_bytes, kind->cache_kib, LOG_KEPT_BYTES);
+    /* The page size counts only for a new file, and before it has a log. FULL: a commit
+     * has reached the disk. The log is moved by sonde_db_checkpoint alone. */
+    snprintf(
+        settings, sizeof(settings),
+        "PRAGMA page_size = %d; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+        "PRAGMA wal_autocheckpoint = 0; PRAGMA cache_size = -%d;"
+        "PRAGMA journal_size_limit = %d; PRAGMA cell_size_check = 1",
+        kind->page_bytes, kind->cache_kib, LOG_KEPT_BYTES);
     int rc = make_private(path, err);
     if (rc == SONDE_OK) {
         rc = open_handle(db, path, SQLITE_OPEN_READWRITE, err);
@@ -198,7 +203,8 @@ sonde_db_open_to_read(struct sonde_db *db, const char *path,
     if (access(path, F_OK) != 0) {
         return SONDE_E_NOTFOUND;
     }
-    /* Not read-only: a log without its writer has to be recovered by whoever comes first. */
+    /* Not read-only: a log without its writer has to be recovered by whoever comes
+     * first. */
     int rc = open_handle(db, path, SQLITE_OPEN_READWRITE, err);
     if (rc != SONDE_OK) {
         return rc;
@@ -228,8 +234,8 @@ sonde_db_checkpoint(struct sonde_db *db)
 {
     int in_log = 0;
     int moved = 0;
-    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE, &in_log,
-                                       &moved);
+    int rc = sqlite3_wal_checkpoint_v2(db->handle, NULL, SQLITE_CHECKPOINT_PASSIVE,
+                                       &in_log, &moved);
     if (rc == SQLITE_OK && in_log == moved) {
         db->wal_pages = 0;
     }
@@ -247,7 +253,8 @@ rename_beside(const char *path, const char *to, const char *ending)
     snprintf(old_path, sizeof(old_path), "%s%s", path, ending);
     snprintf(new_path, sizeof(new_path), "%s%s", to, ending);
     if (rename(old_path, new_path) != 0 && errno != ENOENT) {
-        sonde_log(SONDE_LOG_ERROR, "%s: can not be renamed: %s", old_path, strerror(errno));
+        sonde_log(SONDE_LOG_ERROR, "%s: can not be renamed: %s", old_path,
+                  strerror(errno));
     }
 }
 
@@ -267,6 +274,7 @@ sonde_db_set_aside(struct sonde_db *db, const struct sonde_err *why)
         sqlite3_db_config(db->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         sonde_db_close(db);
     }
-    sonde_log(SONDE_LOG_ERROR, "damaged, and set aside as %s (sqlite3's .recover may mend it): %s",
-              to, why->message);
+    sonde_log(SONDE_LOG_ERROR,
+              "damaged, and set aside as %s (sqlite3's .recover may mend it): %s", to,
+              why->message);
 }

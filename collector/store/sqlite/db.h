@@ -12,10 +12,11 @@
 
 #define SONDE_DB_PATH_MAX 4096
 
-/* What a file holds. `application_id` tells ours from others' and one kind from another. */
+/* What a file holds. `application_id` tells ours from others' and one kind from
+ * another. */
 struct sonde_db_kind {
     int application_id;
-    int version;        /* of the schema; a higher one is not ours to touch */
+    int version; /* of the schema; a higher one is not ours to touch */
     int page_bytes;
     int cache_kib;
     const char *schema; /* of version `version` */
@@ -27,9 +28,9 @@ struct sonde_db {
     int wal_pages; /* in the log after the last commit */
 };
 
-/* Opens for writing, and makes the file when it is missing. SONDE_E_CORRUPT: damaged, or not
- * ours; SONDE_E_UNSUPPORTED: of a newer version; SONDE_E_IO, SONDE_E_NOMEM. The path is in
- * err. On failure nothing is open. */
+/* Opens for writing, and makes the file when it is missing. SONDE_E_CORRUPT: damaged, or
+ * not ours; SONDE_E_UNSUPPORTED: of a newer version; SONDE_E_IO, SONDE_E_NOMEM. The path
+ * is in err. On failure nothing is open. */
 int sonde_db_open(struct sonde_db *db, const char *path, const struct sonde_db_kind *kind,
                   struct sonde_err *err);
 
@@ -45,7 +46,8 @@ int sonde_db_exec(struct sonde_db *db, const char *sql, struct sonde_err *err);
 int sonde_db_prepare(struct sonde_db *db, sqlite3_stmt **out, const char *sql,
                      struct sonde_err *err);
 
-/* Moves the log into the file, as far as readers let it. Failing costs nothing: the log stays. */
+/* Moves the log into the file, as far as readers let it. Failing costs nothing: the log
+ * stays. */
 void sonde_db_checkpoint(struct sonde_db *db);
 
 /* Renames the file (and its log) to *.damaged-N and closes it; logs both names. */
@@ -55,8 +57,8 @@ static inline void
 sonde_db_bind_text(sqlite3_stmt *statement, int at, struct sonde_str text)
 {
     /* A NULL pointer would bind NULL. */
-    sqlite3_bind_text64(statement, at, text.len == 0 ? "" : text.ptr, text.len, SQLITE_STATIC,
-                        SQLITE_UTF8);
+    sqlite3_bind_text64(statement, at, text.len == 0 ? "" : text.ptr, text.len,
+                        SQLITE_STATIC, SQLITE_UTF8);
 }
 
 static inline void

@@ -13,9 +13,9 @@
 #include <stdatomic.h>
 
 #define QUEUE_BYTES ((size_t)64 * 1024 * 1024)
-/* A group is one commit: large enough that the disk's latency does not count, small enough
- * that whoever waits for it does not wait long. */
-#define GROUP_BYTES ((size_t)8 * 1024 * 1024)
+/* A group is one commit: large enough that the disk's latency does not count, small
+ * enough that whoever waits for it does not wait long. */
+#define GROUP_BYTES ((size_t)2 * 1024 * 1024)
 #define LOG_MAX_BYTES (16 * 1024 * 1024) /* then it is moved, even under load */
 #define IDLE_NS (2 * SONDE_NS_PER_S)     /* then it is moved, whatever its size */
 #define RETAIN_NS (600 * SONDE_NS_PER_S)
@@ -35,8 +35,9 @@ struct sqlite_store {
 
     struct sonde_lock lock;
     struct sonde_cond wake;
-    struct queue queue;   /* guarded by lock, like the next two */
-    size_t queued_bytes;  /* queued and being written */
+    struct queue rows;   /* guarded by lock, like the next three */
+    struct queue probes; /* apart, since a change of probes does not wait for snapshots */
+    size_t queued_bytes; /* of rows, queued and being written */
     bool is_closing;
     _Atomic int64_t damaged_day; /* a reader found it so; -1: none */
 
@@ -63,7 +64,7 @@ queue_add(struct queue *queue, struct sonde_write *write)
     queue->end = &write->next;
 }
 
-/* --- Day files ----------------------------------------------------------------------------- */
+/* --- Day files ---------------------------------------------------------------------- */
 
 static void
 close_day(struct sqlite_store *store, size_t at)
@@ -150,7 +151,7 @@ use_day(struct sqlite_store *store, int64_t day, struct sonde_err *err)
     return used->is_begun ? SONDE_OK : sonde_day_file_begin(used, err);
 }
 
-/* --- Writing a group ---------------------------------------------------------------------- */
+/* --- Writing a group ---------------------------------------------------------------- */
 
 static int
 add_rows(struct sqlite_store *store, struct sonde_write *write, int64_t today,
@@ -160,11 +161,13 @@ add_rows(struct sqlite_store *store, struct sonde_write *write, int64_t today,
         int64_t day = day_for(store, write->rows[i].time_ns, today);
         *failed_day = day;
         int rc = SONDE_OK;
-        if (store->day_count == 0 || store->days[0]->day != day || !store->days[0]->is_begun) {
+        if (store->day_count == 0 || store->days[0]->day != day ||
+            !store->days[0]->is_begun) {
             rc = use_day(store, day, err);
         }
         if (rc == SONDE_OK) {
-            rc = sonde_day_file_add(store->days[0], &write->rows[i], &write->is_new[i], err);
+            rc = sonde_day_file_add(store->days[0], &write->rows[i], &write->is_new[i],
+                                    err);
         }
         if (rc != SONDE_OK) {
             return rc;
@@ -210,7 +213,8 @@ write_rows(struct sqlite_store *store, struct queue *group)
 {
     struct sonde_err err = SONDE_ERR_INIT;
     int64_t failed_day = 0;
-    /* A damaged file is set aside, and all goes into a new one; the second failure counts. */
+    /* A damaged file is set aside, and all goes into a new one; the second failure
+     * counts. */
     int rc = try_rows(store, group, &failed_day, &err);
     if (rc == SONDE_E_CORRUPT) {
         set_day_aside(store, failed_day, &err);
@@ -262,38 +266,52 @@ finish(struct sqlite_store *store, struct queue *group)
     for (struct sonde_write *w = group->first; w != NULL;) {
         struct sonde_write *next = w->next; /* done() may free it */
         sonde_lock_take(&store->lock);
-        store->queued_bytes -= w->size_bytes;
+        store->queued_bytes -= w->kind == SONDE_WRITE_ROWS ? w->size_bytes : 0;
         sonde_lock_drop(&store->lock);
         w->done(w, &w->err);
         w = next;
     }
 }
 
-/* --- The writer's thread -------------------------------------------------------------------- */
+/* --- The writer's thread ------------------------------------------------------------ */
 
-/* Takes what waits, up to a group's size, as two queues of their own. False: nothing came
- * until `deadline_ns`, or the store closes. */
+static bool
+has_writes(const struct sqlite_store *store)
+{
+    return store->rows.first != NULL || store->probes.first != NULL;
+}
+
+/* Moves the first writes of `from` to `to`, as long as those before have under `most`
+ * bytes. */
+static void
+queue_move(struct queue *to, struct queue *from, size_t most)
+{
+    size_t bytes = 0;
+    queue_init(to);
+    while (from->first != NULL && bytes < most) {
+        struct sonde_write *write = from->first;
+        from->first = write->next;
+        bytes += write->size_bytes;
+        queue_add(to, write);
+    }
+    if (from->first == NULL) {
+        from->end = &from->first;
+    }
+}
+
+/* Takes the changes of probes and a group of rows. False: nothing came until
+ * `deadline_ns`, or the store closes, or a file has to be seen to. */
 static bool
 take_group(struct sqlite_store *store, int64_t deadline_ns, struct queue *rows,
            struct queue *probes)
 {
-    size_t bytes = 0;
-    queue_init(rows);
-    queue_init(probes);
     sonde_lock_take(&store->lock);
-    while (store->queue.first == NULL && !store->is_closing &&
+    while (!has_writes(store) && !store->is_closing &&
            atomic_load(&store->damaged_day) < 0 && sonde_clock_mono_ns() < deadline_ns) {
         sonde_cond_wait(&store->wake, &store->lock, deadline_ns);
     }
-    while (store->queue.first != NULL && bytes < GROUP_BYTES) {
-        struct sonde_write *write = store->queue.first;
-        store->queue.first = write->next;
-        bytes += write->size_bytes;
-        queue_add(write->kind == SONDE_WRITE_ROWS ? rows : probes, write);
-    }
-    if (store->queue.first == NULL) {
-        store->queue.end = &store->queue.first;
-    }
+    queue_move(probes, &store->probes, SIZE_MAX);
+    queue_move(rows, &store->rows, GROUP_BYTES);
     sonde_lock_drop(&store->lock);
     return rows->first != NULL || probes->first != NULL;
 }
@@ -337,7 +355,7 @@ static bool
 is_over(struct sqlite_store *store)
 {
     sonde_lock_take(&store->lock);
-    bool is_over = store->is_closing && store->queue.first == NULL;
+    bool is_over = store->is_closing && !has_writes(store);
     sonde_lock_drop(&store->lock);
     return is_over;
 }
@@ -352,6 +370,7 @@ run_writer(void *arg)
     sonde_os_thread_name("sonde-store");
     while (!is_over(store)) {
         int64_t wait_ns = is_busy ? IDLE_NS : RETAIN_NS;
+        keep_house(store);
         is_busy = take_group(store, sonde_clock_mono_ns() + wait_ns, &rows, &probes);
         if (probes.first != NULL) {
             write_probes(store, &probes);
@@ -362,7 +381,6 @@ run_writer(void *arg)
             finish(store, &rows);
         }
         move_logs(store, is_busy ? LOG_MAX_BYTES / sonde_day_file_kind.page_bytes : 0);
-        keep_house(store);
     }
     while (store->day_count > 0) {
         close_day(store, store->day_count - 1);
@@ -371,22 +389,26 @@ run_writer(void *arg)
     return NULL;
 }
 
-/* --- The interface -------------------------------------------------------------------------- */
+/* --- The interface ------------------------------------------------------------------ */
 
 static int
 store_write(struct sonde_store *base, struct sonde_write *write)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
+    bool is_rows = write->kind == SONDE_WRITE_ROWS;
     int rc = SONDE_OK;
     sonde_lock_take(&store->lock);
+    /* What is large alone is taken whatever its size, or it would never be. */
+    bool is_full = store->queued_bytes > 0 &&
+                   (store->queued_bytes >= store->queue_max_bytes ||
+                    write->size_bytes > store->queue_max_bytes - store->queued_bytes);
     if (store->is_closing) {
         rc = SONDE_E_CLOSED;
-    } else if (store->queued_bytes > 0 &&
-               write->size_bytes > store->queue_max_bytes - store->queued_bytes) {
-        rc = SONDE_E_BUSY; /* one alone is taken whatever its size */
+    } else if (is_rows && is_full) {
+        rc = SONDE_E_BUSY;
     } else {
-        store->queued_bytes += write->size_bytes;
-        queue_add(&store->queue, write);
+        store->queued_bytes += is_rows ? write->size_bytes : 0;
+        queue_add(is_rows ? &store->rows : &store->probes, write);
         sonde_cond_wake_all(&store->wake);
     }
     sonde_lock_drop(&store->lock);
@@ -419,8 +441,8 @@ store_list(struct sonde_store *base, const struct sonde_query *query, sonde_row_
         if (found >= query->limit || !goes_on) {
             break;
         }
-        rc = sonde_day_file_list(store->dir, days.day[i], query, fn, arg, &found, &goes_on,
-                                 err);
+        rc = sonde_day_file_list(store->dir, days.day[i], query, fn, arg, &found,
+                                 &goes_on, err);
         rc = rc == SONDE_E_NOTFOUND ? SONDE_OK : report_damage(store, days.day[i], rc);
     }
     return rc;
@@ -484,8 +506,8 @@ static const struct sonde_store_ops ops = {
 };
 
 int
-sonde_sqlite_store_open(struct sonde_store **out, const struct sonde_sqlite_options *options,
-                        struct sonde_err *err)
+sonde_sqlite_store_open(struct sonde_store **out,
+                        const struct sonde_sqlite_options *options, struct sonde_err *err)
 {
     struct sqlite_store *store = sonde_calloc(1, sizeof(*store));
     if (store == NULL) {
@@ -494,14 +516,17 @@ sonde_sqlite_store_open(struct sonde_store **out, const struct sonde_sqlite_opti
     store->base.ops = &ops;
     store->lock_fd = -1;
     store->keep_days = options->keep_days;
-    store->queue_max_bytes = options->queue_bytes == 0 ? QUEUE_BYTES : options->queue_bytes;
+    store->queue_max_bytes =
+        options->queue_bytes == 0 ? QUEUE_BYTES : options->queue_bytes;
     atomic_init(&store->damaged_day, -1);
-    queue_init(&store->queue);
+    queue_init(&store->rows);
+    queue_init(&store->probes);
     sonde_lock_init(&store->lock, SONDE_RANK_STORE);
     sonde_cond_init(&store->wake);
     store->dir = sonde_strdup(sonde_str_from(options->dir));
-    int rc = store->dir == NULL ? sonde_err_set(err, SONDE_E_NOMEM, "data", "out of memory")
-                                : sonde_data_dir_lock(&store->lock_fd, store->dir, err);
+    int rc = store->dir == NULL
+                 ? sonde_err_set(err, SONDE_E_NOMEM, "data", "out of memory")
+                 : sonde_data_dir_lock(&store->lock_fd, store->dir, err);
     if (rc == SONDE_OK) {
         rc = sonde_catalogue_open(&store->catalogue, store->dir, err);
     }

@@ -6,9 +6,9 @@
  *     DIR/catalogue.db     probes
  *     DIR/day-YYYYMMDD.db  the snapshots of one UTC day
  *
- * One thread writes: it takes all that waits, writes it in one transaction per file, commits,
- * and only then tells the senders. A file that is damaged is renamed to *.damaged-N, said so in
- * the log, and a new one takes its place. */
+ * One thread writes: it takes all that waits, writes it in one transaction per file,
+ * commits, and only then tells the senders. A file that is damaged is renamed to
+ * *.damaged-N, said so in the log, and a new one takes its place. */
 #ifndef SONDE_SQLITE_STORE_H
 #define SONDE_SQLITE_STORE_H
 
@@ -20,8 +20,9 @@ struct sonde_sqlite_options {
     size_t queue_bytes; /* 0: 64 MiB */
 };
 
-/* SONDE_E_BUSY: another collector holds the directory; SONDE_E_IO, with the path, when it can
- * not be used; SONDE_E_UNSUPPORTED: a file of a newer version. Own: sonde_store_close. */
+/* SONDE_E_BUSY: another collector holds the directory; SONDE_E_IO, with the path, when it
+ * can not be used; SONDE_E_UNSUPPORTED: a file of a newer version. Own:
+ * sonde_store_close. */
 int sonde_sqlite_store_open(struct sonde_store **out,
                             const struct sonde_sqlite_options *options,
                             struct sonde_err *err);
