@@ -139,8 +139,8 @@ take_url(struct reading *reading, char **member, const char *name)
     return true;
 }
 
-/* Whoever set SONDE_SERVER runs Sonde's own collector and wants everything there. The
- * standard variable often names a gRPC port, which we do not speak. */
+/* Snapshots hold an application's values: they go to another backend only when somebody said
+ * so, not because the application happens to export its traces there. */
 static void
 read_servers(struct reading *reading)
 {
@@ -151,13 +151,11 @@ read_servers(struct reading *reading)
         put(reading, &config->server, SONDE_STR(""));
         return;
     }
-    if (take_url(reading, &config->server, "SONDE_SERVER") || server != NULL) {
-        return;
-    }
-    const char *protocol = get_variable("OTEL_EXPORTER_OTLP_PROTOCOL");
-    if (protocol == NULL || strcmp(protocol, "http/protobuf") == 0) {
-        take_url(reading, &config->snapshot_server, "OTEL_EXPORTER_OTLP_ENDPOINT");
-    }
+    take_url(reading, &config->server, "SONDE_SERVER");
+    const char *endpoint = get_variable("SONDE_OTLP_ENDPOINT");
+    bool is_standard = endpoint != NULL && strcmp(endpoint, "otel") == 0;
+    take_url(reading, &config->snapshot_server,
+             is_standard ? "OTEL_EXPORTER_OTLP_ENDPOINT" : "SONDE_OTLP_ENDPOINT");
 }
 
 /* It becomes a header line, so nothing that could end one may be in it. */
@@ -260,7 +258,7 @@ read_numbers(struct reading *reading)
     struct sonde_config *config = reading->config;
     double kib = 1024, mib = 1024 * kib, gib = 1024 * mib;
     config->queue_bytes =
-        (size_t)take_number(reading, "SONDE_QUEUE_BYTES", 4 * mib, 64 * kib, gib);
+        (size_t)take_number(reading, "SONDE_QUEUE_BYTES", 4 * mib, 256 * kib, gib);
     config->snapshots_per_second =
         take_number(reading, "SONDE_MAX_RATE", 100, 0.001, 100000);
     config->cpu_percent = take_number(reading, "SONDE_CPU_PERCENT", 2, 0.01, 100);

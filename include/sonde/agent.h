@@ -21,8 +21,7 @@ struct sonde_agent;
  * see docs/configuration.md. */
 struct sonde_config {
     char *server;  /* SONDE_SERVER; default http://127.0.0.1:7077; "" : no thread, no network */
-    char *snapshot_server; /* "" : `server`. OTEL_EXPORTER_OTLP_ENDPOINT, for snapshots alone
-                              and only while SONDE_SERVER is not set */
+    char *snapshot_server; /* SONDE_OTLP_ENDPOINT, for snapshots alone; "" : `server` */
     char *token;   /* SONDE_TOKEN */
     char *service; /* SONDE_SERVICE, OTEL_SERVICE_NAME, service.name of
                       OTEL_RESOURCE_ATTRIBUTES; default "unknown_service:<language>" */
@@ -30,7 +29,7 @@ struct sonde_config {
     char *version; /* SONDE_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES */
     char *resource_attributes; /* OTEL_RESOURCE_ATTRIBUTES, as it stands */
     char *redact_names, *redact_types, *redact_excluded; /* SONDE_REDACT_NAMES, … */
-    size_t queue_bytes;        /* SONDE_QUEUE_BYTES: 64 KiB to 1 GiB, default 4 MiB */
+    size_t queue_bytes;        /* SONDE_QUEUE_BYTES: 256 KiB to 1 GiB, default 4 MiB */
     double snapshots_per_second; /* SONDE_MAX_RATE: of the process, default 100 */
     double cpu_percent;          /* SONDE_CPU_PERCENT: of one core for captures, default 2;
                                     one probe may use half of it */

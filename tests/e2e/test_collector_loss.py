@@ -33,7 +33,7 @@ class Traffic(threading.Thread):
 
 
 def test_CORE_12_collector_killed_and_started_again(collector, python, tmp_path):
-    app = App(collector, python, tmp_path, env={"SONDE_QUEUE_BYTES": "65536",
+    app = App(collector, python, tmp_path, env={"SONDE_QUEUE_BYTES": "262144",
                                                 "SONDE_MAX_RATE": "5000",
                                                 "SONDE_CPU_PERCENT": "50"})
     traffic = Traffic(app.url + "/order?item=tea&quantity=2")

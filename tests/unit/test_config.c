@@ -26,7 +26,7 @@ static const char *const variables[] = {
     "OTEL_SERVICE_NAME",
     "OTEL_RESOURCE_ATTRIBUTES",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "OTEL_EXPORTER_OTLP_PROTOCOL",
+    "SONDE_OTLP_ENDPOINT",
 };
 
 static struct sonde_config config;
@@ -95,7 +95,7 @@ test_own_variables_are_read(void **state)
     set("SONDE_REDACT_NAMES", "iban");
     set("SONDE_REDACT_TYPES", "Card");
     set("SONDE_REDACT_EXCLUDED", "token");
-    set("SONDE_QUEUE_BYTES", "65536");
+    set("SONDE_QUEUE_BYTES", "262144");
     set("SONDE_MAX_RATE", "12.5");
     set("SONDE_CPU_PERCENT", "0.5");
     set("SONDE_FLUSH_MS", "0");
@@ -108,7 +108,7 @@ test_own_variables_are_read(void **state)
     assert_string_equal(config.redact_names, "iban");
     assert_string_equal(config.redact_types, "Card");
     assert_string_equal(config.redact_excluded, "token");
-    assert_int_equal(config.queue_bytes, 65536);
+    assert_int_equal(config.queue_bytes, 262144);
     assert_true(config.snapshots_per_second > 12.4 && config.snapshots_per_second < 12.6);
     assert_true(config.cpu_percent > 0.49 && config.cpu_percent < 0.51);
     assert_int_equal(config.flush_timeout_ns, 0);
@@ -181,7 +181,7 @@ test_bad_values_are_reported_and_defaults_stand(void **state)
         {"SONDE_SERVER", "ftp://host"},
         {"SONDE_TOKEN", "two words"},
         {"SONDE_TOKEN", "line\r\nHost: x"},
-        {"SONDE_QUEUE_BYTES", "65535"},
+        {"SONDE_QUEUE_BYTES", "262143"},
         {"SONDE_QUEUE_BYTES", "4M"},
         {"SONDE_QUEUE_BYTES", "-1"},
         {"SONDE_QUEUE_BYTES", "99999999999999999999"},
@@ -220,30 +220,31 @@ test_empty_server_is_no_network(void **state)
 {
     (void)state;
     set("SONDE_SERVER", "");
-    set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318");
+    set("SONDE_OTLP_ENDPOINT", "http://otel:4318");
     read_config();
     assert_string_equal(config.server, "");
     assert_string_equal(config.snapshot_server, "");
 }
 
 static void
-test_otlp_endpoint_takes_snapshots_unless_sonde_server_is_set(void **state)
+test_core_15_another_backend_takes_snapshots_when_told_so(void **state)
 {
     (void)state;
     set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4318/");
     read_config();
     assert_string_equal(config.server, "http://127.0.0.1:7077");
-    assert_string_equal(config.snapshot_server, "http://otel:4318");
-    sonde_config_fini(&config);
-    set("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc");
-    read_config();
     assert_string_equal(config.snapshot_server, "");
     sonde_config_fini(&config);
-    set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf");
+    set("SONDE_OTLP_ENDPOINT", "otel");
+    read_config();
+    assert_string_equal(config.server, "http://127.0.0.1:7077");
+    assert_string_equal(config.snapshot_server, "http://otel:4318");
+    sonde_config_fini(&config);
+    set("SONDE_OTLP_ENDPOINT", "http://backend:4318");
     set("SONDE_SERVER", "http://sonde:1");
     read_config();
     assert_string_equal(config.server, "http://sonde:1");
-    assert_string_equal(config.snapshot_server, "");
+    assert_string_equal(config.snapshot_server, "http://backend:4318");
 }
 
 static void
@@ -322,7 +323,7 @@ main(void)
         TEST(test_malformed_attributes_are_discarded_as_a_whole),
         TEST(test_bad_values_are_reported_and_defaults_stand),
         TEST(test_empty_server_is_no_network),
-        TEST(test_otlp_endpoint_takes_snapshots_unless_sonde_server_is_set),
+        TEST(test_core_15_another_backend_takes_snapshots_when_told_so),
         TEST(test_kill_switch),
         TEST(test_attribute_reader_skips_empty_pieces),
         TEST(test_copy_fills_absent_texts),
