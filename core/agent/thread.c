@@ -48,8 +48,8 @@ upkeep(struct sonde_worker *worker, int64_t now_ns)
     int64_t due_ns = now_ns + IDLE_MOST_NS;
     int64_t expiry_ns = sonde_registry_next_expiry_ns(agent->registry);
     int64_t wall_ns = sonde_clock_wall_ns();
-    bool wants_safe_point = sonde_agent_has_delivery(agent) ||
-                            atomic_load(&agent->recorder.has_news);
+    bool wants_safe_point =
+        sonde_agent_has_delivery(agent) || atomic_load(&agent->recorder.has_news);
     if (expiry_ns <= wall_ns) {
         wants_safe_point = true;
     } else if (expiry_ns - wall_ns < IDLE_MOST_NS) {

@@ -32,9 +32,9 @@ struct sonde_place {
 struct sonde_finding;
 
 struct sonde_adapter {
-    uint32_t size; /* sizeof(struct sonde_adapter) as the runtime was compiled */
-    uint32_t abi;  /* SONDE_ADAPTER_ABI */
-    const char *language;        /* "python", "ruby": lower case, static */
+    uint32_t size;        /* sizeof(struct sonde_adapter) as the runtime was compiled */
+    uint32_t abi;         /* SONDE_ADAPTER_ABI */
+    const char *language; /* "python", "ruby": lower case, static */
     const char *runtime_version; /* "3.12.1", static */
     void *ctx;                   /* first argument of every callback */
 

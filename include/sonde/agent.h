@@ -20,21 +20,22 @@ struct sonde_agent;
 /* Settings; strings are owned by the struct. From the environment unless said otherwise:
  * see docs/configuration.md. */
 struct sonde_config {
-    char *server;  /* SONDE_SERVER; default http://127.0.0.1:7077; "" : no thread, no network */
+    char *
+        server; /* SONDE_SERVER; default http://127.0.0.1:7077; "" : no thread, no network */
     char *snapshot_server; /* SONDE_OTLP_ENDPOINT, for snapshots alone; "" : `server` */
-    char *token;   /* SONDE_TOKEN */
-    char *service; /* SONDE_SERVICE, OTEL_SERVICE_NAME, service.name of
+    char *token;           /* SONDE_TOKEN */
+    char *service;         /* SONDE_SERVICE, OTEL_SERVICE_NAME, service.name of
                       OTEL_RESOURCE_ATTRIBUTES; default "unknown_service:<language>" */
-    char *env;     /* SONDE_ENV, deployment.environment[.name] of OTEL_RESOURCE_ATTRIBUTES */
+    char *env; /* SONDE_ENV, deployment.environment[.name] of OTEL_RESOURCE_ATTRIBUTES */
     char *version; /* SONDE_VERSION, service.version of OTEL_RESOURCE_ATTRIBUTES */
     char *resource_attributes; /* OTEL_RESOURCE_ATTRIBUTES, as it stands */
     char *redact_names, *redact_types, *redact_excluded; /* SONDE_REDACT_NAMES, … */
-    size_t queue_bytes;        /* SONDE_QUEUE_BYTES: 256 KiB to 1 GiB, default 4 MiB */
+    size_t queue_bytes;          /* SONDE_QUEUE_BYTES: 256 KiB to 1 GiB, default 4 MiB */
     double snapshots_per_second; /* SONDE_MAX_RATE: of the process, default 100 */
-    double cpu_percent;          /* SONDE_CPU_PERCENT: of one core for captures, default 2;
+    double cpu_percent;       /* SONDE_CPU_PERCENT: of one core for captures, default 2;
                                     one probe may use half of it */
-    int64_t flush_timeout_ns;    /* SONDE_FLUSH_MS: at exit, default 2 s */
-    char *complaints; /* what could not be used, in words; "" : nothing */
+    int64_t flush_timeout_ns; /* SONDE_FLUSH_MS: at exit, default 2 s */
+    char *complaints;         /* what could not be used, in words; "" : nothing */
 };
 
 /* Reads the environment. A value that can not be used is reported (log and `ps`), and the

@@ -13,22 +13,22 @@
 #include <stddef.h>
 
 /* X(NAME, number, HTTP status, text). Numbers are pinned: they travel. */
-#define SONDE_ERR_LIST(X)                                                                \
-    X(OK, 0, 200, "ok")                                                                  \
-    X(E_NOMEM, -1, 503, "out of memory")                                                 \
-    X(E_INVAL, -2, 400, "invalid argument")                                              \
-    X(E_NOTFOUND, -3, 404, "not found")                                                  \
-    X(E_EXISTS, -4, 409, "already exists")                                               \
-    X(E_LIMIT, -5, 413, "over a limit")                                                  \
-    X(E_SYNTAX, -6, 400, "malformed input")                                              \
-    X(E_IO, -7, 500, "input or output failed")                                           \
-    X(E_BUSY, -8, 503, "busy")                                                           \
-    X(E_CLOSED, -9, 503, "closed")                                                       \
-    X(E_TIMEOUT, -10, 504, "timed out")                                                  \
-    X(E_DENIED, -11, 403, "not allowed")                                                 \
-    X(E_UNSUPPORTED, -12, 501, "not supported here")                                     \
-    X(E_VM, -13, 500, "the runtime refused")                                             \
-    X(E_CORRUPT, -14, 500, "stored data is damaged")                                     \
+#define SONDE_ERR_LIST(X)                            \
+    X(OK, 0, 200, "ok")                              \
+    X(E_NOMEM, -1, 503, "out of memory")             \
+    X(E_INVAL, -2, 400, "invalid argument")          \
+    X(E_NOTFOUND, -3, 404, "not found")              \
+    X(E_EXISTS, -4, 409, "already exists")           \
+    X(E_LIMIT, -5, 413, "over a limit")              \
+    X(E_SYNTAX, -6, 400, "malformed input")          \
+    X(E_IO, -7, 500, "input or output failed")       \
+    X(E_BUSY, -8, 503, "busy")                       \
+    X(E_CLOSED, -9, 503, "closed")                   \
+    X(E_TIMEOUT, -10, 504, "timed out")              \
+    X(E_DENIED, -11, 403, "not allowed")             \
+    X(E_UNSUPPORTED, -12, 501, "not supported here") \
+    X(E_VM, -13, 500, "the runtime refused")         \
+    X(E_CORRUPT, -14, 500, "stored data is damaged") \
     X(E_BUG, -15, 500, "internal error")
 
 enum sonde_code {
@@ -45,7 +45,10 @@ struct sonde_err {
     char message[256];
 };
 
-#define SONDE_ERR_INIT {0}
+#define SONDE_ERR_INIT \
+    {                  \
+        0              \
+    }
 
 #if defined(__GNUC__)
 #    define SONDE_PRINTF(fmt, args) __attribute__((format(printf, fmt, args)))

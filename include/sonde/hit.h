@@ -40,7 +40,7 @@ struct sonde_hit {
     struct sonde_tape *tape;
     const struct sonde_probe_def *def; /* what to capture; valid until commit */
     uint64_t frame;
-    int64_t began_ns; /* sonde_clock_mono_ns, for the CPU budget */
+    int64_t began_ns;   /* sonde_clock_mono_ns, for the CPU budget */
     int64_t entered_ns; /* exit: when the function was entered */
     uint8_t phase;
 };

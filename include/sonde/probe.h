@@ -43,16 +43,16 @@ struct sonde_probe_def {
     uint64_t hit_limit;    /* snapshots per process before it ends; 0: none */
     int64_t expires_at_ns; /* wall clock; 0: never */
     bool captures_arguments, captures_locals, captures_return, captures_stack;
-    struct sonde_str tags;      /* JSON object text, or empty */
-    struct sonde_str clamped;   /* what was clamped, for people; empty: nothing */
+    struct sonde_str tags;    /* JSON object text, or empty */
+    struct sonde_str clamped; /* what was clamped, for people; empty: nothing */
 };
 
 /* X(NAME, wire text). The state of one probe in one process. */
-#define SONDE_STATUS_LIST(X)                                                             \
-    X(RECEIVED, "received")   /* known, nothing done yet */                              \
-    X(PENDING, "pending")     /* its code is not loaded; installed when it appears */    \
-    X(INSTALLED, "installed") /* the next execution fires */                             \
-    X(EMITTING, "emitting")   /* installed, and it has fired */                          \
+#define SONDE_STATUS_LIST(X)                                                          \
+    X(RECEIVED, "received")   /* known, nothing done yet */                           \
+    X(PENDING, "pending")     /* its code is not loaded; installed when it appears */ \
+    X(INSTALLED, "installed") /* the next execution fires */                          \
+    X(EMITTING, "emitting")   /* installed, and it has fired */                       \
     X(ERROR, "error")         /* see the cause; nothing of it is armed */
 
 enum sonde_status {
@@ -62,19 +62,19 @@ enum sonde_status {
 };
 
 /* X(NAME, wire text). Why a probe is pending or in error. */
-#define SONDE_CAUSE_LIST(X)                                                              \
-    X(NONE, "")                                                                          \
-    X(FILE_NOT_LOADED, "file_not_loaded")         /* pending */                          \
-    X(FILE_NOT_FOUND, "file_not_found")           /* error: an absolute path that is not there */ \
-    X(MODULE_NOT_LOADED, "module_not_loaded")     /* pending */                          \
-    X(FUNCTION_NOT_FOUND, "function_not_found")                                          \
-    X(LINE_NOT_EXECUTABLE, "line_not_executable") /* with nearest_lines */               \
-    X(AMBIGUOUS, "ambiguous")                     /* several matches, listed */          \
-    X(TOOL_CONFLICT, "tool_conflict")             /* another tool holds what we need */  \
-    X(EXPIRED, "expired")                                                                \
-    X(HIT_LIMIT, "hit_limit")                                                            \
-    X(OVER_BUDGET, "over_budget")                                                        \
-    X(UNSUPPORTED, "unsupported") /* this runtime can not do it */                       \
+#define SONDE_CAUSE_LIST(X)                                                             \
+    X(NONE, "")                                                                         \
+    X(FILE_NOT_LOADED, "file_not_loaded") /* pending */                                 \
+    X(FILE_NOT_FOUND, "file_not_found") /* error: an absolute path that is not there */ \
+    X(MODULE_NOT_LOADED, "module_not_loaded") /* pending */                             \
+    X(FUNCTION_NOT_FOUND, "function_not_found")                                         \
+    X(LINE_NOT_EXECUTABLE, "line_not_executable") /* with nearest_lines */              \
+    X(AMBIGUOUS, "ambiguous")                     /* several matches, listed */         \
+    X(TOOL_CONFLICT, "tool_conflict")             /* another tool holds what we need */ \
+    X(EXPIRED, "expired")                                                               \
+    X(HIT_LIMIT, "hit_limit")                                                           \
+    X(OVER_BUDGET, "over_budget")                                                       \
+    X(UNSUPPORTED, "unsupported") /* this runtime can not do it */                      \
     X(INTERNAL, "internal")       /* our fault, or out of memory */
 
 enum sonde_cause {

@@ -34,7 +34,8 @@ static inline bool
 sonde_str_ends_with(struct sonde_str text, struct sonde_str tail)
 {
     return text.len >= tail.len &&
-           (tail.len == 0 || memcmp(text.ptr + text.len - tail.len, tail.ptr, tail.len) == 0);
+           (tail.len == 0 ||
+            memcmp(text.ptr + text.len - tail.len, tail.ptr, tail.len) == 0);
 }
 
 #endif

@@ -75,7 +75,21 @@ stop_thread(struct sonde_fake *fake)
 }
 
 static void
-forked(void *ctx)
+forking(void *ctx)
+{
+    struct sonde_fake *fake = ctx;
+    sonde_agent_before_fork(fake->agent);
+}
+
+static void
+forked_parent(void *ctx)
+{
+    struct sonde_fake *fake = ctx;
+    sonde_agent_after_fork_parent(fake->agent);
+}
+
+static void
+forked_child(void *ctx)
 {
     sonde_fake_after_fork(ctx);
 }
@@ -100,7 +114,9 @@ fill_tool(struct sonde_fake *fake)
         .line = sonde_fake_hook_line,
         .entered = sonde_fake_hook_entered,
         .left = sonde_fake_hook_left,
-        .forked = forked,
+        .forking = forking,
+        .forked_parent = forked_parent,
+        .forked_child = forked_child,
     };
 }
 

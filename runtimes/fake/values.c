@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "runtimes/fake/values.h"
 
-
 static void
 write_text(struct sonde_tape *tape, const struct vm_text *text)
 {

@@ -166,12 +166,18 @@ vm_call(struct vm *vm, const char *module_name, const char *function, int64_t ar
 pid_t
 vm_fork(struct vm *vm, bool tells)
 {
+    const struct vm_tool *told = tells ? vm->tool : NULL;
+    if (told != NULL) {
+        told->forking(told->ctx);
+    }
     pid_t pid = fork();
     if (pid == 0) {
         vm_lock_renew(vm->lock);
-        if (tells && vm->tool != NULL) {
-            vm->tool->forked(vm->tool->ctx);
-        }
+    }
+    if (told != NULL && pid == 0) {
+        told->forked_child(told->ctx);
+    } else if (told != NULL) {
+        told->forked_parent(told->ctx);
     }
     return pid;
 }

@@ -223,7 +223,10 @@ struct vm_tool {
     /* Of result and error one is NULL. */
     void (*left)(void *ctx, struct vm_frame *frame, void *hook,
                  const struct vm_value *result, const struct vm_error *error);
-    void (*forked)(void *ctx); /* in the child */
+    /* Around a fork: before it, and then in the parent or in the child. */
+    void (*forking)(void *ctx);
+    void (*forked_parent)(void *ctx);
+    void (*forked_child)(void *ctx);
 };
 
 struct vm {
