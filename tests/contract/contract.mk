@@ -25,7 +25,7 @@ $$(BUILD)/tests/contract/contract-python$(1): $$(BUILD)/obj/python-$(1)/tests/co
         $$(PYTHON_OBJ_$(1)) $$(CONTRACT_SUITE_OBJ) $$(LIBSONDE)
 	@mkdir -p $$(@D)
 	$$(CC) $$(LDFLAGS_ALL) -o $$@ $$^ $$(CORE_LIBS) -lcmocka \
-	    $$$$(tests/contract/embed_flags $$(PYTHON_EXE_$(1)))
+	    $$$$($$(PYTHON_EXE_$(1)) -I tests/contract/embed_flags.py)
 
 .PHONY: contract-python-$(1)
 contract-python-$(1): $$(BUILD)/tests/contract/contract-python$(1)

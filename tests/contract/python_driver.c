@@ -87,18 +87,25 @@ prepare_modules(void)
            is_done(PyRun_String(helper_source, Py_file_input, names, names));
 }
 
+/* As sonde/auto.py does. */
 static bool
-register_fork_hook(void)
+register_fork_hooks(void)
 {
+    static const char *const events[][2] = {{"before", "before_fork"},
+                                            {"after_in_parent", "after_fork_parent"},
+                                            {"after_in_child", "after_fork_child"}};
     PyObject *os = PyImport_ImportModule("os");
-    PyObject *hook = PyObject_GetAttrString(native, "after_fork_child");
     PyObject *call = os == NULL ? NULL : PyObject_GetAttrString(os, "register_at_fork");
-    PyObject *none = PyTuple_New(0);
-    PyObject *names = Py_BuildValue("{s:O}", "after_in_child", hook);
-    bool is_registered = call != NULL && hook != NULL && none != NULL && names != NULL &&
-                         is_done(PyObject_Call(call, none, names));
+    PyObject *none = PyTuple_New(0), *names = PyDict_New();
+    bool is_registered = call != NULL && none != NULL && names != NULL;
+    for (size_t i = 0; i < 3 && is_registered; i++) {
+        PyObject *hook = PyObject_GetAttrString(native, events[i][1]);
+        is_registered =
+            hook != NULL && PyDict_SetItemString(names, events[i][0], hook) == 0;
+        Py_XDECREF(hook);
+    }
+    is_registered = is_registered && is_done(PyObject_Call(call, none, names));
     Py_XDECREF(os);
-    Py_XDECREF(hook);
     Py_XDECREF(call);
     Py_XDECREF(none);
     Py_XDECREF(names);
@@ -123,7 +130,7 @@ open_vm(void)
         is_up = !PyStatus_Exception(status);
     }
     PyConfig_Clear(&config);
-    if (!is_up || !prepare_modules() || !register_fork_hook()) {
+    if (!is_up || !prepare_modules() || !register_fork_hooks()) {
         return false;
     }
     main_thread = PyEval_SaveThread();

@@ -224,6 +224,12 @@ test_removed_while_the_function_runs(void **state)
     suite_call("set_running", 0, 0);
     caller_join(caller);
     assert_null(take());
+    /* Nor does one that comes after it find what it left. */
+    probes_only_function("p", "spin", "exit", NULL);
+    caller_join(caller_start("spin", 77, 1));
+    struct record *record = take_only();
+    assert_int(record_value(record, ENTRY, ARGUMENTS, "n"), 77);
+    record_free(record);
 }
 
 int

@@ -174,7 +174,7 @@ test_full_queue_is_counted(void **state)
     (void)state;
     struct sonde_config config;
     suite_config(&config);
-    config.queue_bytes = 65536;
+    config.queue_bytes = 256 * 1024; /* the least there may be */
     suite_restart(&config);
     probes_only_line("p", "LINE_LOOP", NULL);
     suite_call_times(10, "loop", 50, 50);
