@@ -23,7 +23,7 @@ def capture(probes, source):
     module = subject.run()
 
     def show(value, **limits):
-        probes.set(subject.at("# here"), "line", limits=limits)
+        probes.set(subject.at("# here"), "line", limits=dict({"time_us": 100000}, **limits))
         module.look(value)
         return captured(probes.take())["value"]
 

@@ -128,7 +128,8 @@ call_monitoring(PyObject *function, PyObject *code, int events)
 static bool
 set_local_events(struct sonde_py_armed *armed, int events)
 {
-    if (!call_monitoring(sonde_py.set_local_events, (PyObject *)armed->code, events)) {
+    if (!sonde_py_trim_prepare(armed->code) ||
+        !call_monitoring(sonde_py.set_local_events, (PyObject *)armed->code, events)) {
         return false;
     }
     armed->events = events;
@@ -188,7 +189,7 @@ settle(struct sonde_py_armed *armed)
         return false;
     }
     sonde_py_trim(armed);
-    return true;
+    return sonde_py_trim_prepare(armed->code);
 }
 
 /* --- The contract --------------------------------------------------------------------------- */

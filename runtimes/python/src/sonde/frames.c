@@ -27,19 +27,20 @@ sonde_py_frame_of(PyCodeObject *code)
 
 /* --- Lines of frames ------------------------------------------------------------------------ */
 
-/* The last line found in each code object: callers mostly stand where they stood. */
-#define LINE_MEMOS 512
+/* The lines found last: callers mostly stand where they stood. A few per code object, so that
+ * one that dies is forgotten with a short look. */
+enum { MEMO_SETS = 128, MEMO_WAYS = 4 };
 
-static struct {
+static struct memo {
     const PyCodeObject *code;
     int unit;
     int line;
-} memos[LINE_MEMOS];
+} memos[MEMO_SETS][MEMO_WAYS];
 
-static size_t
-memo_of(const PyCodeObject *code, int unit)
+static struct memo *
+memos_of(const PyCodeObject *code)
 {
-    return (((uintptr_t)code >> 5) + (size_t)unit) % LINE_MEMOS;
+    return memos[((uintptr_t)code >> 5 ^ (uintptr_t)code >> 12) % MEMO_SETS];
 }
 
 static uint32_t
@@ -48,21 +49,27 @@ line_of(PyCodeObject *code, int unit)
     if (!sonde_py_has(SONDE_PY_PART_LINES)) {
         return 0;
     }
-    size_t i = memo_of(code, unit);
-    if (memos[i].code != code || memos[i].unit != unit) {
-        memos[i].code = code;
-        memos[i].unit = unit;
-        memos[i].line = sonde_py_line_of_unit(code, unit);
+    struct memo *set = memos_of(code);
+    int i = 0;
+    while (i < MEMO_WAYS && (set[i].code != code || set[i].unit != unit)) {
+        i++;
     }
-    return memos[i].line > 0 ? (uint32_t)memos[i].line : 0;
+    if (i == MEMO_WAYS) {
+        /* The first is the newest; the last makes room. */
+        memmove(&set[1], &set[0], (MEMO_WAYS - 1) * sizeof(set[0]));
+        i = 0;
+        set[0] = (struct memo){code, unit, sonde_py_line_of_unit(code, unit)};
+    }
+    return set[i].line > 0 ? (uint32_t)set[i].line : 0;
 }
 
 void
 sonde_py_frames_forget(const PyCodeObject *code)
 {
-    for (size_t i = 0; i < LINE_MEMOS; i++) {
-        if (memos[i].code == code) {
-            memos[i].code = NULL;
+    struct memo *set = memos_of(code);
+    for (int i = 0; i < MEMO_WAYS; i++) {
+        if (set[i].code == code) {
+            set[i].code = NULL;
         }
     }
 }

@@ -100,6 +100,34 @@ sonde_py_trim_pairs(PyCodeObject *code, PyObject *plain_bytes)
     return joined;
 }
 
+bool
+sonde_py_trim_prepare(PyCodeObject *code)
+{
+    _PyCoMonitoringData *data = code->_co_monitoring;
+    if (!sonde_py_has(SONDE_PY_PART_TRIM) || data == NULL ||
+        data->per_instruction_opcodes == NULL || data->per_instruction_tools != NULL) {
+        return true;
+    }
+    size_t count = (size_t)Py_SIZE(code);
+    const _Py_CODEUNIT *units = sonde_py_code_units(code);
+    uint8_t *tools = PyMem_Malloc(count); /* CPython frees it with the code */
+    if (tools == NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        uint8_t opcode = units[i].op.code;
+        if (opcode == INSTRUMENTED_LINE && data->lines != NULL) {
+            opcode = data->lines[i].original_opcode;
+        }
+        bool is_told =
+            opcode == INSTRUMENTED_INSTRUCTION && data->per_instruction_opcodes[i] != 0;
+        tools[i] =
+            is_told ? data->active_monitors.tools[SONDE_PY_EVENT_INSTRUCTION_INDEX] : 0;
+    }
+    data->per_instruction_tools = tools;
+    return true;
+}
+
 void
 sonde_py_trim(const struct sonde_py_armed *armed)
 {

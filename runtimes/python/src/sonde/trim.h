@@ -19,6 +19,11 @@
 
 #include "adapter.h"
 
+/* Before the events of a code object are changed: writes down, per instruction, which tool has
+ * asked for it. CPython does so only once there are two tools, and then begins with none:
+ * whoever was alone before hears nothing any more. False: out of memory. */
+bool sonde_py_trim_prepare(PyCodeObject *code);
+
 /* Trims the code object to its armed sites. Out of memory: does nothing. */
 void sonde_py_trim(const struct sonde_py_armed *armed);
 

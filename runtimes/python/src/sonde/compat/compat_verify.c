@@ -295,8 +295,12 @@ verify_trim(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
 {
     uint32_t kept = (uint32_t)code->_co_firsttraceable + 1;
     PyObject *set = sonde_py.set_local_events;
-    return set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) &&
-           bears_events(code, plain, -1) &&
+    if (!set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) ||
+        !bears_events(code, plain, -1)) {
+        return false;
+    }
+    sonde_py.parts |= 1u << SONDE_PY_PART_TRIM; /* what follows asks for it */
+    return sonde_py_trim_prepare(code) &&
            sonde_py_trim_events(code, plain, tool, &kept, 1) > 0 &&
            bears_events(code, plain, (int)kept) && runs_right(function) &&
            set_events(set, code, tool, 0);
@@ -319,6 +323,7 @@ verify_pairs(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
 unsigned
 sonde_py_verify_events(int tool, unsigned forced)
 {
+    const unsigned before = sonde_py.parts;
     unsigned parts = 0;
     PyObject *names = make_samples();
     PyObject *function = names != NULL ? PyDict_GetItemString(names, "pairs") : NULL;
@@ -331,6 +336,7 @@ sonde_py_verify_events(int tool, unsigned forced)
         }
     }
     sonde_py_clear_error();
+    sonde_py.parts = before;
     if (code != NULL) {
         set_events(sonde_py.set_local_events, code, tool, 0);
     }
