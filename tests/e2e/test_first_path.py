@@ -1,3 +1,4 @@
+# Rows: CORE-01 CORE-02 CORE-03 CORE-07 CORE-08 CORE-09 CORE-16
 """From a line of a running application to a person's terminal."""
 import json
 import subprocess

@@ -1,3 +1,4 @@
+# Rows: CORE-03 CORE-10 CORE-12 CORE-13 CORE-16 CORE-17
 """Exit statuses, forks, exits: the agent in processes of every kind."""
 import os
 import signal

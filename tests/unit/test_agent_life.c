@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows: CORE-17 */
 #include "tests/unit/agent_kit.h"
 
 #include "core/agent/agent_private.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows: CORE-15 */
 #include "core/agent/attributes.h"
 #include "core/agent/config.h"
 #include "core/base/alloc.h"

@@ -2,7 +2,9 @@
  *
  * The way of a hit, with a runtime whose hooks the tests call themselves. CORE-03: counts;
  * CORE-08: limits; CORE-10: no capture inside a capture; CORE-11: what is dropped is
- * counted; CORE-13: fork. */
+ * counted; CORE-13: fork.
+ *
+ * Rows: CORE-09 */
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/capture/tape_reader.h"

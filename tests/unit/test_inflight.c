@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The table of entries that wait for their exit (CORE-11: bounded, and what is lost is
- * counted). */
+ * counted).
+ *
+ * Rows: CORE-03 CORE-09 */
 #include "core/base/alloc.h"
 #include "core/probe/definition.h"
 #include "core/probe/inflight.h"

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows: NX-04. `make unit` runs this with os_linux.c and again with os_generic.c. */
 #include "core/base/clock.h"
 #include "core/base/os.h"
 

@@ -1,4 +1,6 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Rows: CORE-07 */
 #include "core/base/alloc.h"
 #include "core/base/buf.h"
 #include "core/capture/redact.h"

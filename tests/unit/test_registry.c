@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
  * The life cycle of probes (CORE-03), with a runtime that is a table of places. CORE-09:
- * whatever ends a probe leaves nothing armed. */
+ * whatever ends a probe leaves nothing armed.
+ *
+ * Rows: CORE-02 CORE-04 CORE-08 CORE-13 */
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/probe/definition.h"

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Rows: PY-03 PY-07 PY-08
 """Function probes: how they are found, what they tell, and that they leave each other alone."""
 import functools
 import importlib

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Rows: CORE-03 CORE-09 CORE-10 PY-12 PY-13 PY-17
 """Living beside other tools of sys.monitoring, and leaving no trace of ourselves."""
 import dis
 import gc

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Rows: CORE-16 CORE-17 NX-01 NX-03
 """How the agent gets into a process and out of it."""
 import os
 import shutil

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+# Rows: CORE-07
 """Every kind of value, by its storage; and that reading it changes nothing (PY-14 in part, CORE-04)."""
 import collections
 import dataclasses
