@@ -96,31 +96,6 @@ def test_core09_hit_limit_and_expiry_leave_nothing(probes, source):
     assert adaptive(module.f.__code__) == before
 
 
-def test_core09_base_speed(probes, source):
-    """By the clock as well, roughly: the exact figures are the benchmark's."""
-    module = (subject := source(HOT)).run()
-
-    def run():
-        started = time.perf_counter_ns()
-        warm(module.f, 4000)
-        return time.perf_counter_ns() - started
-
-    warm(module.f)
-    base, armed, after = [], [], []
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:  # until the machine was quiet for all three
-        base.append(run())
-        probes.set(subject.at("# never"), "line")
-        run()
-        armed.append(run())
-        probes.clear()
-        run()
-        after.append(run())
-        if len(base) > 5 and max(min(armed), min(after)) < min(base) * 1.1:
-            return
-    raise AssertionError((min(base), min(armed), min(after)))
-
-
 def test_py17_identity(probes, source):
     module = (subject := source(HOT)).run()
     f, code = module.f, module.f.__code__
