@@ -16,7 +16,7 @@
 #define CALL_TIMEOUT_NS (30 * SONDE_NS_PER_S)
 #define WAIT_SLICE_NS (20 * SONDE_NS_PER_S) /* of one held call */
 #define WAIT_PAUSE_NS (50 * SONDE_NS_PER_MS)
-/* All have failed, but processes that did not report yet may still do better. */
+/* Some have failed, but processes that did not report yet may still do better. */
 #define WAIT_GRACE_NS (300 * SONDE_NS_PER_MS)
 #define NOT_GIVEN (-1)
 
@@ -142,7 +142,7 @@ wait_for_verdict(struct sonde_client *client, const char *id, int64_t wait_ns,
                  const struct sonde_json **probe, enum sonde_verdict *verdict)
 {
     int64_t deadline_ns = sonde_clock_mono_ns() + wait_ns;
-    int64_t failed_ns = 0; /* since when all that reported have failed */
+    int64_t failed_ns = 0; /* since when it looks failed */
     for (;;) {
         int64_t now_ns = sonde_clock_mono_ns();
         int64_t left_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;

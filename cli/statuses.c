@@ -56,16 +56,16 @@ sonde_statuses_judge(const struct sonde_json *probe)
     if (instance == NULL) {
         return SONDE_VERDICT_WAITING;
     }
-    bool has_all_failed = true;
+    bool has_failed = false;
     for (; instance != NULL; instance = current_from(probe, instance->next)) {
         if (has_status(instance, SONDE_STATUS_INSTALLED) ||
             has_status(instance, SONDE_STATUS_EMITTING) ||
             has_cause(instance, SONDE_CAUSE_HIT_LIMIT)) {
             return SONDE_VERDICT_ARMED;
         }
-        has_all_failed = has_all_failed && has_status(instance, SONDE_STATUS_ERROR);
+        has_failed = has_failed || has_status(instance, SONDE_STATUS_ERROR);
     }
-    return has_all_failed ? SONDE_VERDICT_FAILED : SONDE_VERDICT_WAITING;
+    return has_failed ? SONDE_VERDICT_FAILED : SONDE_VERDICT_WAITING;
 }
 
 enum sonde_tone

@@ -9,9 +9,10 @@
 #include "core/wire/json.h"
 
 enum sonde_verdict {
-    SONDE_VERDICT_WAITING, /* nobody has installed it, and not everybody has failed */
+    SONDE_VERDICT_WAITING, /* no process has installed it or failed at it */
     SONDE_VERDICT_ARMED, /* some process has installed it (or has hit its limit already) */
-    SONDE_VERDICT_FAILED, /* every process that has reported has failed */
+    SONDE_VERDICT_FAILED, /* some process has failed, and no other has installed it; those where it
+                             waits (a server's master) may never load the code */
 };
 
 enum sonde_verdict sonde_statuses_judge(const struct sonde_json *probe);
