@@ -174,9 +174,9 @@ def bench_one_python(collector, python):
         cost = statistics.median(subject.ask(way) for _ in range(ROUNDS)) - base
         row(f"  {words}", f"{cost / 1000:.2f} µs {cost / snapshot:.1f}×",
             "" if way == "bare-monitoring" else "≥ 20×")
-    before = statistics.median(subject.ask("hot") for _ in range(ROUNDS))
     pairs = []
     for _ in range(ROUNDS):
+        before = subject.ask("hot")
         probe = collector.arm(service="bench", location=f"subject.py:{subject.hot}", rate=0.001)
         subject.ask("hot")
         collector.remove(probe)

@@ -70,6 +70,25 @@ def test_core03_file_forms(probes, source):
     assert module
 
 
+def test_core03_paths_with_detours(probes, source):
+    """As `python ./app.py`, sys.path entries with "..", and deployments through symbolic links give them."""
+    subject = source(TEXT, "real/app.py")
+    root, line = subject.path.parent.parent, subject.line("# b")
+    (root / "current").symlink_to(root / "real")
+    names = ["%s/./real/app.py", "%s//real/app.py", "%s/real/../real/./app.py", "%s/current/app.py", "%s/real/app.py"]
+    for loaded in names:
+        code = compile(subject.text, loaded % root, "exec")
+        space = {}
+        exec(code, space)
+        for given in names:
+            assert probes.set("%s:%d" % (given % root, line), "line")["status"] == "installed", (loaded, given)
+            probes.clear()
+        if "current" not in loaded:
+            assert probes.set("real/app.py:%d" % line, "line")["status"] == "installed", loaded
+            probes.clear()
+        del code, space
+
+
 def test_core03_ambiguous_and_exact(probes, source):
     one, other = source(TEXT, "one/same.py"), source(TEXT, "other/same.py")
     modules = one.run(), other.run()

@@ -13,15 +13,19 @@
 
 #define PLACES_MAX 64  /* of one line in one code object */
 #define NEAREST_EACH 3 /* before and after */
+#define FILE_MEMOS 256
 
 int
 sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t position,
                      uint32_t line)
 {
-    char file[SONDE_PY_TEXT_BYTES], function[SONDE_PY_TEXT_BYTES];
+    char file_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
+    char path_buf[SONDE_PY_PATH_BYTES];
     struct sonde_place place = {.code = (uint64_t)(uintptr_t)code, .position = position};
-    return sonde_finding_place(finding, place, sonde_py_text(code->co_filename, file),
-                               sonde_py_text(code->co_qualname, function), line);
+    struct sonde_str file =
+        sonde_py_plain_path(sonde_py_text(code->co_filename, file_buf), path_buf);
+    return sonde_finding_place(finding, place, file,
+                               sonde_py_text(code->co_qualname, name_buf), line);
 }
 
 /* --- The code of one file ------------------------------------------------------------------- */
@@ -29,26 +33,36 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
 struct in_file {
     struct sonde_str file; /* as the person gave it, without "./" */
     struct sonde_py_codes codes;
-    bool has_exact; /* some code's file is exactly that */
-    PyObject *last; /* the answer for the file name seen last */
-    enum sonde_py_file_match last_match;
+    enum sonde_py_file_match best;
+    /* The answers for file names that were seen: code of one file shares one str. */
+    struct {
+        PyObject *filename;
+        enum sonde_py_file_match match;
+    } memos[FILE_MEMOS];
 };
+
+static enum sonde_py_file_match
+match_of(struct in_file *search, PyObject *filename)
+{
+    size_t i = ((uintptr_t)filename >> 4) % FILE_MEMOS;
+    if (search->memos[i].filename != filename) {
+        search->memos[i].filename = filename;
+        search->memos[i].match = sonde_py_match_file(filename, search->file);
+    }
+    return search->memos[i].match;
+}
 
 static void
 consider_file(PyCodeObject *code, void *arg)
 {
     struct in_file *search = arg;
-    if (code->co_filename != search->last) {
-        search->last = code->co_filename;
-        search->last_match = sonde_py_match_file(code->co_filename, search->file);
-    }
-    if (search->last_match == SONDE_PY_FILE_OTHER ||
-        (search->has_exact && search->last_match != SONDE_PY_FILE_EXACT)) {
+    enum sonde_py_file_match match = match_of(search, code->co_filename);
+    if (match == SONDE_PY_FILE_OTHER || match < search->best) {
         return;
     }
-    if (search->last_match == SONDE_PY_FILE_EXACT && !search->has_exact) {
-        search->has_exact = true;
-        search->codes.count = 0; /* an exact match beats all that only end alike */
+    if (match > search->best) {
+        search->best = match;
+        search->codes.count = 0; /* a better match beats all that only end alike */
     }
     sonde_py_codes_add(&search->codes, code);
 }
@@ -254,7 +268,8 @@ say_no_file(struct sonde_finding *finding, struct sonde_str file)
 static int
 find_line(const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
-    struct in_file search = {.file = sonde_py_plain_path(def->location.file)};
+    char buf[SONDE_PY_PATH_BYTES];
+    struct in_file search = {.file = sonde_py_plain_path(def->location.file, buf)};
     int line = (int)def->location.line;
     int result = sonde_py_index_each(consider_file, &search);
     if (search.codes.failed != SONDE_OK) {

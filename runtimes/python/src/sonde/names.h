@@ -10,16 +10,22 @@
 #include <sonde/err.h>
 #include <sonde/str.h>
 
+/* The better the higher. */
 enum sonde_py_file_match {
     SONDE_PY_FILE_OTHER,
     SONDE_PY_FILE_ENDS, /* the given name is an end of it, at a directory boundary */
+    SONDE_PY_FILE_SAME, /* two absolute names that lead to one file (symbolic links) */
     SONDE_PY_FILE_EXACT,
 };
 
-/* Without "./" at its beginning. */
-struct sonde_str sonde_py_plain_path(struct sonde_str path);
+#define SONDE_PY_PATH_BYTES 4096
 
-/* `filename` is a co_filename, `given` came through sonde_py_plain_path. */
+/* Without "./" at its beginning and without "//", "/./" and "name/../" in it; what has none of
+ * these, or is too long for `buf` (SONDE_PY_PATH_BYTES), is returned as it is. */
+struct sonde_str sonde_py_plain_path(struct sonde_str path, char *buf);
+
+/* `filename` is a co_filename, `given` came through sonde_py_plain_path. Asks the system about
+ * files of the same last name. */
 enum sonde_py_file_match sonde_py_match_file(PyObject *filename, struct sonde_str given);
 
 /* Whether `filename` is where a module of that dotted name would lie: …/a/b.py or
