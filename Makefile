@@ -32,6 +32,7 @@ HOST_SRC := $(wildcard cli/*.c) $(wildcard collector/*.c) $(wildcard collector/*
             $(wildcard collector/*/*/*.c)
 HOST_OBJ := $(HOST_SRC:%.c=$(BUILD)/obj/%.o)
 COLLECTOR_OBJ := $(filter $(BUILD)/obj/collector/%,$(HOST_OBJ))
+include web/web.mk
 
 # --- runtimes -----------------------------------------------------------------------------
 FAKE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard runtimes/fake/*.c))
@@ -74,8 +75,8 @@ $(BUILD)/obj/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) -c $< -o $@
 
-$(BUILD)/sonde: $(HOST_OBJ) $(LIBSONDE)
-	$(CC) $(LDFLAGS_ALL) -o $@ $(HOST_OBJ) $(LIBSONDE) $(HOST_LIBS) $(CORE_LIBS)
+$(BUILD)/sonde: $(HOST_OBJ) $(PAGE_OBJ) $(LIBSONDE)
+	$(CC) $(LDFLAGS_ALL) -o $@ $(HOST_OBJ) $(PAGE_OBJ) $(LIBSONDE) $(HOST_LIBS) $(CORE_LIBS)
 
 ## make unit       unit tests
 # A unit test is one file; what it needs beyond libsonde it says in tests/unit/NAME.mk
@@ -149,7 +150,7 @@ lint: core $(FAKE_OBJ)
 	shellcheck script/* tools/provide-python tools/check-vm-symbols .ci/run
 	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror OS=generic \
 	    $(BUILD)/lint-clang/obj/core/base/os_generic.o
-	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror all
+	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror WEB=no all
 
 ## make fuzz       every fuzzer for SECONDS_EACH=60
 FUZZ_MAKE = $(MAKE) BUILD=$(BUILD)/fuzz CC=$(CLANG) OPT="-O1 -g" \

@@ -4,6 +4,7 @@
 #include "cli/console.h"
 #include "cli/options.h"
 #include "collector/collector.h"
+#include "collector/page/page.h"
 
 #include <stdlib.h>
 
@@ -69,7 +70,9 @@ sonde_cmd_serve(struct sonde_cli *cli, int argc, char **argv)
         .synopsis = "",
         .about = "Runs the collector until SIGINT or SIGTERM, and prints \"listening on "
                  "URL\" once\n"
-                 "it answers. An address that is not loopback wants a token.\n",
+                 "it answers. Opened in a browser, URL is the page. An address that "
+                 "is not\n"
+                 "loopback wants a token.\n",
         SONDE_USAGE_OPTIONS(options),
     };
     struct sonde_operands operands;
@@ -95,6 +98,7 @@ sonde_cmd_serve(struct sonde_cli *cli, int argc, char **argv)
         .data_dir = sonde_buf_cstr(&data_dir),
         .token = token,
         .keep_days = (unsigned)keep_days,
+        .page = &sonde_page_built,
     };
     if (settings.data_dir == NULL) {
         sonde_console_say("out of memory");

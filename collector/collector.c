@@ -4,6 +4,7 @@
 #include "collector/api/api.h"
 #include "collector/http/listen.h"
 #include "collector/http/server.h"
+#include "collector/page/page.h"
 #include "collector/store/sqlite/sqlite_store.h"
 #include "collector/ticker.h"
 #include "core/base/alloc.h"
@@ -22,6 +23,7 @@ struct sonde_collector {
     struct sonde_server *server;
     struct sonde_ticker *ticker;
     struct sonde_listen listening;
+    const struct sonde_page *page;
     char *token;
 };
 
@@ -87,9 +89,8 @@ static int
 start_serving(struct sonde_collector *collector, struct sonde_err *err)
 {
     collector->router = (struct sonde_router){
-        .routes = sonde_api_routes,
-        .route_count = sonde_api_route_count,
-        .arg = &collector->api,
+        .sets = {{sonde_api_routes, sonde_api_route_count, &collector->api},
+                 {sonde_page_routes, sonde_page_route_count, (void *)collector->page}},
         .token = collector->token,
         .host = collector->listening.host,
     };
@@ -118,6 +119,7 @@ sonde_collector_start(struct sonde_collector **out,
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
     collector->listening.fd = -1;
+    collector->page = options->page;
     collector->token = sonde_strdup(sonde_str_from(options->token));
     raise_file_limit();
     int rc = collector->token == NULL

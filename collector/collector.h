@@ -19,6 +19,7 @@
 #define SONDE_COLLECTOR_DEFAULT_KEEP_DAYS 7
 
 struct sonde_collector;
+struct sonde_page; /* collector/page/page.h */
 
 struct sonde_collector_options {
     const char
@@ -27,6 +28,7 @@ struct sonde_collector_options {
     const char *token;    /* NULL or "": none, which only loopback may do without */
     unsigned keep_days;   /* whole days of snapshots that stay; 0: the default */
     size_t queue_bytes;   /* of snapshots that may wait for the disk; 0: 64 MiB */
+    const struct sonde_page *page; /* what `GET /` shows; NULL: there is none */
     /* Told once that requests are answered; NULL: prints "listening on URL" to stdout. */
     void (*ready)(void *arg, const char *url);
     void *ready_arg;

@@ -31,9 +31,10 @@ tail(void *arg, struct sonde_exchange *x)
                    sonde_exchange_param(x, "service"));
 }
 
-#define NO_BODY 0, 0
-#define JSON_BODY SONDE_BODY_MAX_API_BYTES, SONDE_BODY_MAX_API_BYTES
-#define OTLP_BODY SONDE_BODY_MAX_BYTES, SONDE_BODY_MAX_UNPACKED_BYTES
+/* The bounds of a body; and all of these want the token. */
+#define NO_BODY 0, 0, false
+#define JSON_BODY SONDE_BODY_MAX_API_BYTES, SONDE_BODY_MAX_API_BYTES, false
+#define OTLP_BODY SONDE_BODY_MAX_BYTES, SONDE_BODY_MAX_UNPACKED_BYTES, false
 
 const struct sonde_route sonde_api_routes[] = {
     {"POST", "/v1/logs", OTLP_BODY, logs},

@@ -101,6 +101,7 @@ sonde_api_list_snapshots(void *arg, struct sonde_exchange *x)
         .job.run = run_list,
         .query.probe_id = sonde_exchange_param(x, "probe"),
         .query.service = sonde_exchange_param(x, "service"),
+        .query.before = sonde_exchange_param(x, "before"),
     };
     if (sonde_exchange_param_int(x, "limit", 1, LIMIT_MAX, LIMIT_DEFAULT, &limit)) {
         read.query.limit = (size_t)limit;

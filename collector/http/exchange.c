@@ -181,6 +181,14 @@ sonde_exchange_json(struct sonde_exchange *x)
 /* --- The answer --------------------------------------------------------------------- */
 
 void
+sonde_exchange_add_header(struct sonde_exchange *x, const char *name, const char *value)
+{
+    if (x->header_count < SONDE_EXCHANGE_HEADERS_MAX) {
+        x->headers[x->header_count++] = (struct sonde_exchange_header){name, value};
+    }
+}
+
+void
 sonde_exchange_hold(struct sonde_exchange *x)
 {
     x->is_held = true;
@@ -275,6 +283,8 @@ sonde_exchange_fail(struct sonde_exchange *x, enum sonde_problem problem,
         sonde_buf_reset(&x->answer);
     }
     x->status = problems[problem].status;
+    x->cache_control = NULL;
+    x->header_count = 0;
     x->content_type =
         x->is_otlp && x->is_protobuf ? SONDE_TYPE_PROTOBUF : SONDE_TYPE_JSON;
     x->retry_after_s = x->status == 429 || x->status == 503 ? SONDE_RETRY_AFTER_S : 0;

@@ -22,6 +22,7 @@
 #define SONDE_TYPE_EVENTS "text/event-stream"
 
 #define SONDE_EXCHANGE_PARAMS_MAX 16
+#define SONDE_EXCHANGE_HEADERS_MAX 12
 #define SONDE_RETRY_AFTER_S 1 /* what 429 and 503 say */
 
 /* X(NAME, HTTP status, gRPC code, wire text). gRPC's code goes into google.rpc.Status. */
@@ -69,6 +70,10 @@ struct sonde_exchange_param {
     struct sonde_str name, value;
 };
 
+struct sonde_exchange_header {
+    const char *name, *value;
+};
+
 struct sonde_route;
 
 struct sonde_exchange {
@@ -85,6 +90,7 @@ struct sonde_exchange {
     bool is_otlp;      /* errors are google.rpc.Status … */
     bool is_protobuf;  /* … in protobuf */
     const struct sonde_route *route;
+    void *route_arg;       /* first argument of the route's handler */
     struct sonde_str tail; /* what follows the route's prefix: an id */
     struct sonde_buf body; /* decompressed once the handler sees it */
 
@@ -92,9 +98,12 @@ struct sonde_exchange {
     bool is_answered; /* is published by transport->resume when the exchange is held */
     bool is_held;
     unsigned status;
-    const char *content_type;
-    const char *allow;      /* NULL, or the Allow header of a 405 */
-    unsigned retry_after_s; /* 0: none */
+    const char *content_type;  /* NULL: none, as of a 304 */
+    const char *cache_control; /* NULL: "no-store" */
+    const char *allow;         /* NULL, or the Allow header of a 405 */
+    unsigned retry_after_s;    /* 0: none */
+    struct sonde_exchange_header headers[SONDE_EXCHANGE_HEADERS_MAX]; /* more of them */
+    size_t header_count;
     struct sonde_buf answer;
     struct sonde_stream stream; /* read is NULL: no stream */
 };
@@ -117,6 +126,12 @@ bool sonde_exchange_param_int(struct sonde_exchange *x, const char *name, int64_
 /* Reads the body as one JSON object into x's arena; otherwise answers and returns
  * NULL. */
 const struct sonde_json *sonde_exchange_json(struct sonde_exchange *x);
+
+/* Adds a header to the answer; an error takes those before it away. At most
+ * SONDE_EXCHANGE_HEADERS_MAX, more are left out. Both strings have to live as long as
+ * x. */
+void sonde_exchange_add_header(struct sonde_exchange *x, const char *name,
+                               const char *value);
 
 /* Sets the connection aside. From then on the handler hands x over and forgets it. */
 void sonde_exchange_hold(struct sonde_exchange *x);

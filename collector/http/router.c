@@ -35,8 +35,18 @@ is_media_type(struct sonde_exchange *x, const char *wanted)
     return type.len == strlen(wanted) && strncasecmp(type.ptr, wanted, type.len) == 0;
 }
 
+/* A link that a person followed to here, from wherever it stood. The page that shows it
+ * can not look into what opens. */
 static bool
-admit_peer(const struct sonde_router *router, struct sonde_exchange *x)
+is_followed_link(struct sonde_exchange *x)
+{
+    return equals(x->transport->header(x, "Sec-Fetch-Mode"), "navigate") &&
+           equals(x->transport->header(x, "Sec-Fetch-Dest"), "document");
+}
+
+/* False: answered. `is_open`: see struct sonde_route. */
+static bool
+admit_peer(const struct sonde_router *router, struct sonde_exchange *x, bool is_open)
 {
     struct sonde_str host = x->transport->header(x, "Host");
     struct sonde_str token = sonde_str_from(router->token);
@@ -46,14 +56,16 @@ admit_peer(const struct sonde_router *router, struct sonde_exchange *x)
         return false;
     }
     struct sonde_str site = x->transport->header(x, "Sec-Fetch-Site");
-    if (!sonde_guard_allows_origin(x->transport->header(x, "Origin"), host) ||
-        (site.len > 0 && !equals(site, "same-origin") && !equals(site, "none"))) {
+    bool is_foreign = site.len > 0 && !equals(site, "same-origin") &&
+                      !equals(site, "none") && !(is_open && is_followed_link(x));
+    if (is_foreign ||
+        !sonde_guard_allows_origin(x->transport->header(x, "Origin"), host)) {
         sonde_exchange_fail(x, SONDE_PROBLEM_FORBIDDEN, NULL,
                             "pages of another origin may not ask here");
         return false;
     }
     struct sonde_str authorization = x->transport->header(x, "Authorization");
-    if (token.len > 0 && !sonde_guard_allows_token(authorization, token)) {
+    if (token.len > 0 && !is_open && !sonde_guard_allows_token(authorization, token)) {
         sonde_exchange_fail(x, SONDE_PROBLEM_UNAUTHORIZED, NULL,
                             "this collector asks for \"Authorization: Bearer TOKEN\"");
         return false;
@@ -65,7 +77,7 @@ static bool
 matches(const struct sonde_route *route, struct sonde_str path, struct sonde_str *tail)
 {
     size_t len = strlen(route->path);
-    bool is_prefix = route->path[len - 1] == '/';
+    bool is_prefix = len > 1 && route->path[len - 1] == '/';
     if (!is_prefix) {
         return equals(path, route->path);
     }
@@ -77,29 +89,43 @@ matches(const struct sonde_route *route, struct sonde_str path, struct sonde_str
     return true;
 }
 
+/* "GET" and "POST" make "GET, POST". */
+static void
+allow_method(struct sonde_exchange *x, const char *method)
+{
+    size_t before = x->allow == NULL ? 0 : strlen(x->allow);
+    size_t len = strlen(method);
+    char *all = before == 0 ? NULL : sonde_arena_alloc(&x->arena, before + len + 3);
+    if (all == NULL) {
+        x->allow = x->allow == NULL ? method : x->allow; /* no memory: one must do */
+        return;
+    }
+    memcpy(all, x->allow, before);
+    memcpy(all + before, ", ", 2);
+    memcpy(all + before + 2, method, len + 1);
+    x->allow = all;
+}
+
 /* Finds the route; a path that has only other methods says which in x->allow. */
-static bool
+static void
 find_route(const struct sonde_router *router, struct sonde_exchange *x)
 {
-    for (size_t i = 0; i < router->route_count; i++) {
-        const struct sonde_route *route = &router->routes[i];
-        if (!matches(route, x->path, &x->tail)) {
-            continue;
-        }
-        if (equals(x->method, route->method)) {
-            x->route = route;
-            x->allow = NULL;
-            return true;
-        }
-        /* No path here has more than GET with one of POST and DELETE. */
-        bool has_get = x->allow != NULL && strcmp(x->allow, "GET") == 0;
-        bool is_post = strcmp(route->method, "POST") == 0;
-        x->allow = x->allow == NULL ? route->method : x->allow;
-        if (has_get) {
-            x->allow = is_post ? "GET, POST" : "GET, DELETE";
+    for (size_t s = 0; s < SONDE_ROUTE_SETS_MAX; s++) {
+        const struct sonde_route_set *set = &router->sets[s];
+        for (size_t i = 0; i < set->count; i++) {
+            const struct sonde_route *route = &set->routes[i];
+            if (!matches(route, x->path, &x->tail)) {
+                continue;
+            }
+            if (equals(x->method, route->method)) {
+                x->route = route;
+                x->route_arg = set->arg;
+                x->allow = NULL;
+                return;
+            }
+            allow_method(x, route->method);
         }
     }
-    return false;
 }
 
 void
@@ -108,7 +134,11 @@ sonde_router_admit(const struct sonde_router *router, struct sonde_exchange *x)
     x->is_otlp = x->path.len >= otlp_prefix.len &&
                  memcmp(x->path.ptr, otlp_prefix.ptr, otlp_prefix.len) == 0;
     x->is_protobuf = is_media_type(x, SONDE_TYPE_PROTOBUF);
-    if (!admit_peer(router, x)) {
+    if (!x->is_malformed) {
+        find_route(router, x);
+    }
+    if (!admit_peer(router, x, x->route != NULL && x->route->is_open)) {
+        x->allow = NULL;
         return;
     }
     if (x->is_malformed) {
@@ -116,7 +146,7 @@ sonde_router_admit(const struct sonde_router *router, struct sonde_exchange *x)
                             "the path or query is not well formed");
         return;
     }
-    if (!find_route(router, x)) {
+    if (x->route == NULL) {
         if (x->allow != NULL) {
             sonde_exchange_fail(x, SONDE_PROBLEM_METHOD_NOT_ALLOWED, NULL,
                                 "this path does not take that method");
@@ -169,9 +199,9 @@ unpack_body(struct sonde_exchange *x)
 }
 
 void
-sonde_router_serve(const struct sonde_router *router, struct sonde_exchange *x)
+sonde_router_serve(struct sonde_exchange *x)
 {
     if (x->route->body_bytes == 0 || unpack_body(x)) {
-        x->route->serve(router->arg, x);
+        x->route->serve(x->route_arg, x);
     }
 }

@@ -14,16 +14,26 @@
 
 struct sonde_route {
     const char *method;
-    const char *path;  /* the whole path; ending in '/', a prefix that an id follows */
+    const char *path;  /* the whole path; longer than "/" and ending in '/', a prefix that
+                         an id follows */
     size_t body_bytes; /* as it travels; 0: none is looked at */
     size_t unpacked_bytes;
+    bool is_open; /* holds no data: nobody is asked for a token, and links of other pages
+                     may lead here */
     void (*serve)(void *arg, struct sonde_exchange *x);
 };
 
-struct sonde_router {
+/* Routes of one part of the collector. */
+struct sonde_route_set {
     const struct sonde_route *routes;
-    size_t route_count;
-    void *arg;         /* first argument of every handler */
+    size_t count;
+    void *arg; /* first argument of their handlers */
+};
+
+#define SONDE_ROUTE_SETS_MAX 2
+
+struct sonde_router {
+    struct sonde_route_set sets[SONDE_ROUTE_SETS_MAX];
     const char *token; /* NULL: nobody is asked for one */
     const char *host;  /* the listen address, as typed, without port or brackets */
 };
@@ -33,6 +43,6 @@ void sonde_router_admit(const struct sonde_router *router, struct sonde_exchange
 
 /* Once the body is complete: decompresses it and calls the handler. Not when admit has
  * answered. */
-void sonde_router_serve(const struct sonde_router *router, struct sonde_exchange *x);
+void sonde_router_serve(struct sonde_exchange *x);
 
 #endif

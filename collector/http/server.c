@@ -125,9 +125,16 @@ make_response(struct request *request)
     if (response == NULL) {
         return NULL;
     }
-    (void)MHD_add_response_header(response, "Content-Type", x->content_type);
-    (void)MHD_add_response_header(response, "Cache-Control", "no-store");
+    if (x->content_type != NULL) {
+        (void)MHD_add_response_header(response, "Content-Type", x->content_type);
+    }
+    (void)MHD_add_response_header(response, "Cache-Control",
+                                  x->cache_control == NULL ? "no-store"
+                                                           : x->cache_control);
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+    for (size_t i = 0; i < x->header_count; i++) {
+        (void)MHD_add_response_header(response, x->headers[i].name, x->headers[i].value);
+    }
     if (x->allow != NULL) {
         (void)MHD_add_response_header(response, "Allow", x->allow);
     }
@@ -308,7 +315,7 @@ serve(struct request *request)
                             "the collector is ending");
         return send_answer(request);
     }
-    sonde_router_serve(server->router, x);
+    sonde_router_serve(x);
     /* A held one is whoever's it was handed to: it may be answered by now, but resuming
      * goes through this very thread, so it is still there. */
     enum MHD_Result rc = x->is_held ? MHD_YES : send_answer(request);

@@ -65,6 +65,8 @@ struct sonde_query {
     struct sonde_str probe_id; /* empty: any */
     struct sonde_str service;  /* empty: any */
     size_t limit;
+    struct sonde_str
+        before; /* empty, or the id of a row: only those after it in the list */
 };
 
 /* false stops the reading. The row lives for the call. */
@@ -97,7 +99,9 @@ sonde_store_write(struct sonde_store *store, struct sonde_write *write)
     return store->ops->write(store, write);
 }
 
-/* Calls fn with the newest rows (by time of hit) that match, newest first. */
+/* Calls fn with the newest rows (by time of hit) that match, newest first. The order never
+ * changes: rows of the same time stand in the order of their arrival, the last one first.
+ * SONDE_E_NOTFOUND with err->where "before": that row is not kept, or not any more. */
 static inline int
 sonde_store_list(struct sonde_store *store, const struct sonde_query *query,
                  sonde_row_fn *fn, void *arg, struct sonde_err *err)

@@ -7,6 +7,7 @@
  * an empty line and a body. They share one collector, so polls, reports and probes
  * meet. */
 #include "collector/api/api.h"
+#include "collector/page/page.h"
 #include "core/base/alloc.h"
 #include "core/base/lock.h"
 #include "core/base/log.h"
@@ -213,7 +214,7 @@ begin(struct request *request, const struct sonde_router *router, struct sonde_s
         text.len = x->route->body_bytes;
     }
     sonde_buf_append(&x->body, text.ptr, text.len);
-    sonde_router_serve(router, x);
+    sonde_router_serve(x);
 }
 
 static void
@@ -266,16 +267,22 @@ hurry(void *arg, int64_t at_ns)
     (void)arg, (void)at_ns;
 }
 
+static const struct sonde_page_file page_files[] = {
+    {"index.html", "text/html", "W/\"1\"", {"<html>", 6}, {"\x1f\x8b", 2}},
+    {"assets/a.js", "text/javascript", "W/\"2\"", {"1", 1}, {NULL, 0}},
+};
+static const struct sonde_page page = {page_files, 2};
+
 static void
 serve(struct sonde_api *api, struct sonde_str input)
 {
     static const char *const tokens[] = {NULL, "token"};
     struct request *requests = calloc(REQUESTS_MAX, sizeof(*requests));
-    struct sonde_router router = {.routes = sonde_api_routes,
-                                  .route_count = sonde_api_route_count,
-                                  .arg = api,
-                                  .token = tokens[input.len > 0 && input.ptr[0] == '!'],
-                                  .host = "10.1.2.3"};
+    struct sonde_router router = {
+        .sets = {{sonde_api_routes, sonde_api_route_count, api},
+                 {sonde_page_routes, sonde_page_route_count, (void *)&page}},
+        .token = tokens[input.len > 0 && input.ptr[0] == '!'],
+        .host = "10.1.2.3"};
     size_t count = 0;
     MUST(requests != NULL);
     while (input.len > 0 && count < REQUESTS_MAX) {

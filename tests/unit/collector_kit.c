@@ -30,7 +30,8 @@ kit_start(struct kit *kit)
     struct sonde_collector_options options = {.listen = kit->listen,
                                               .data_dir = kit->dir,
                                               .token = kit->token,
-                                              .queue_bytes = kit->queue_bytes};
+                                              .queue_bytes = kit->queue_bytes,
+                                              .page = kit->page};
     if (sonde_collector_start(&kit->collector, &options, &err) != SONDE_OK) {
         fail_msg("the collector did not start: %s: %s", err.where, err.message);
     }
@@ -139,7 +140,8 @@ kit_receive(int fd, struct reply *out)
             sonde_buf_append(&out->head, all.data, (size_t)(end - all.data) + 4);
             sonde_buf_cstr(&out->head);
             const char *length = kit_reply_header(out, "Content-Length");
-            wanted = out->head.len + (length == NULL ? 0 : strtoul(length, NULL, 10));
+            bool has_body = length != NULL && atoi(all.data + 9) != 304;
+            wanted = out->head.len + (has_body ? strtoul(length, NULL, 10) : 0);
         }
     }
     out->status = atoi(all.data + 9);

@@ -20,6 +20,7 @@ struct kit {
     const char *token; /* before kit_start */
     const char *listen;
     size_t queue_bytes;
+    const struct sonde_page *page;
     struct sonde_collector *collector;
 };
 

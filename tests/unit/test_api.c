@@ -157,6 +157,11 @@ bad_definitions_name_the_field(void **state)
         {"{\"location\":\"a.py:1\",\"rate\":\"fast\"}", "rate"},
         {"{\"location\":\"a.py:1\",\"rate\":0}", "rate"},
         {"{\"location\":\"a.py:1\",\"hit_limit\":-1}", "hit_limit"},
+        {"{\"location\":\"a.py:1\",\"hit_limit\":1.5}", "hit_limit"},
+        {"{\"location\":\"a.py:1\",\"service\":1}", "service"},
+        {"{\"location\":\"a.py:1\",\"env\":[]}", "env"},
+        {"{\"location\":\"a.py:1\",\"limits\":7}", "limits"},
+        {"{\"location\":\"a.py:1\",\"limits\":{\"bytes\":null}}", "limits.bytes"},
         {"{\"location\":\"a.py:1\",\"limits\":{\"depth\":\"x\"}}", "limits.depth"},
         {"{\"location\":\"a.py:1\",\"tags\":[]}", "tags"},
         {"{\"location\":\"a.py:1\",\"capture\":{\"stack\":1}}", "capture.stack"},
@@ -255,6 +260,36 @@ snapshots_are_filtered_and_limited(void **state)
     kit_list(*state, "?service=my+blog&probe=p2&other=1", ids, sizeof(ids));
     assert_string_equal(ids, "b-1 b-0");
     assert_int_equal(kit_list(*state, "?service=shop&probe=p2", ids, sizeof(ids)), 0);
+}
+
+/* What a page shows while one scrolls: each snapshot once, whatever comes meanwhile. */
+static void
+snapshots_before_one_follow_it(void **state)
+{
+    char ids[512];
+    char path[64];
+    struct reply reply;
+    int64_t now_ns = sonde_clock_wall_ns();
+    kit_store(*state, "a", 5, "p1", "shop", now_ns);
+    kit_store(*state, "old", 2, "p2", "my blog", now_ns - INT64_C(86400000000000));
+    kit_list(*state, "?limit=2", ids, sizeof(ids));
+    assert_string_equal(ids, "a-4 a-3");
+    kit_store(*state, "new", 1, "p1", "shop", now_ns + SONDE_NS_PER_S);
+    kit_list(*state, "?limit=2&before=a-3", ids, sizeof(ids));
+    assert_string_equal(ids, "a-2 a-1");
+    kit_list(*state, "?limit=3&before=a-1", ids, sizeof(ids));
+    assert_string_equal(ids, "a-0 old-1 old-0");
+    kit_list(*state, "?before=a-2&probe=p2&service=my+blog&limit=1", ids, sizeof(ids));
+    assert_string_equal(ids, "old-1");
+    assert_int_equal(kit_list(*state, "?before=old-0", ids, sizeof(ids)), 0);
+    assert_int_equal(kit_list(*state, "?before=", ids, sizeof(ids)), 8);
+    static const char *const unknown[] = {"none", "a-9", "a-3%20", "%27--"};
+    for (size_t i = 0; i < sizeof(unknown) / sizeof(unknown[0]); i++) {
+        snprintf(path, sizeof(path), "/api/v1/snapshots?before=%s", unknown[i]);
+        kit_get(*state, &reply, path);
+        kit_assert_error(&reply, 404, "not_found", "before");
+        kit_reply_fini(&reply);
+    }
 }
 
 static void
@@ -498,6 +533,7 @@ main(void)
         TEST(probes_are_bounded),
         TEST(snapshot_is_shown_whole),
         TEST(snapshots_are_filtered_and_limited),
+        TEST(snapshots_before_one_follow_it),
         TEST(bad_limits_are_refused),
         TEST(unknown_paths_are_not_found),
         TEST(malformed_targets_are_refused),

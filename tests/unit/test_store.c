@@ -153,16 +153,26 @@ note_row(void *arg, const struct sonde_row *row)
 }
 
 static const char *
-list_of(struct fixture *f, const char *probe, const char *service, size_t limit)
+list_before(struct fixture *f, const char *probe, const char *service, size_t limit,
+            const char *before)
 {
     static struct list list;
     struct sonde_err err = SONDE_ERR_INIT;
-    struct sonde_query query = {sonde_str_from(probe), sonde_str_from(service), limit};
+    struct sonde_query query = {.probe_id = sonde_str_from(probe),
+                                .service = sonde_str_from(service),
+                                .limit = limit,
+                                .before = sonde_str_from(before)};
     list = (struct list){.len = 0};
     if (sonde_store_list(f->store, &query, note_row, &list, &err) != SONDE_OK) {
-        snprintf(list.ids, sizeof(list.ids), "error %s", err.message);
+        snprintf(list.ids, sizeof(list.ids), "error %s: %s", err.where, err.message);
     }
     return list.ids;
+}
+
+static const char *
+list_of(struct fixture *f, const char *probe, const char *service, size_t limit)
+{
+    return list_before(f, probe, service, limit, "");
 }
 
 static size_t
@@ -204,6 +214,84 @@ newest_come_first_across_days(void **state)
     assert_string_equal(list_of(f, "p2", "s1", 10), "c a");
     assert_string_equal(list_of(f, "p2", "s2", 10), "");
     assert_string_equal(list_of(f, "nobody", "", 10), "");
+}
+
+/* A reader turns the pages of a list that goes on growing at its front. */
+static void
+pages_go_on_where_the_last_one_ended(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_ns = sonde_clock_wall_ns();
+    int64_t old_ns = now_ns - DAY_NS;
+    put(f, "a", "p1", "s1", old_ns);
+    put(f, "b", "p2", "s1", old_ns); /* at the same time, but later */
+    put(f, "c", "p1", "s2", old_ns);
+    put(f, "d", "p1", "s1", now_ns);
+    put(f, "e", "p1", "s1", now_ns);
+    assert_string_equal(list_of(f, "", "", 10), "e d c b a");
+    assert_string_equal(list_of(f, "", "", 2), "e d");
+    put(f, "new", "p1", "s1", now_ns + 1);
+    assert_string_equal(list_before(f, "", "", 2, "d"), "c b");
+    assert_string_equal(list_before(f, "", "", 2, "b"), "a");
+    assert_string_equal(list_before(f, "", "", 2, "a"), "");
+    assert_string_equal(list_before(f, "", "", 1, "e"), "d");
+    assert_string_equal(list_before(f, "", "", 10, "e"), "d c b a");
+    assert_string_equal(list_before(f, "", "", 10, "new"), "e d c b a");
+    /* The place counts, whether or not its row would be shown. */
+    assert_string_equal(list_before(f, "p1", "", 10, "b"), "a");
+    assert_string_equal(list_before(f, "p2", "", 10, "e"), "b");
+    assert_string_equal(list_before(f, "", "s1", 10, "c"), "b a");
+    assert_string_equal(list_before(f, "p1", "s1", 10, "d"), "a");
+    assert_string_equal(list_before(f, "p1", "s1", 10, "none"),
+                        "error before: there is no such snapshot");
+}
+
+/* What a clock that is far off dates is filed under the day on which it came; pages
+ * still reach everything once. */
+static void
+pages_hold_rows_whose_time_is_far_off(void **state)
+{
+    struct fixture *f = *state;
+    int64_t now_ns = sonde_clock_wall_ns();
+    put(f, "old", "p", "s", now_ns - DAY_NS);
+    put(f, "past", "p", "s", 1);
+    put(f, "before-1970", "p", "s", -5);
+    put(f, "now", "p", "s", now_ns);
+    put(f, "last", "p", "s", INT64_MAX);
+    assert_string_equal(list_of(f, "", "", 10), "last now past before-1970 old");
+    assert_string_equal(list_before(f, "", "", 1, "last"), "now");
+    assert_string_equal(list_before(f, "", "", 1, "now"), "past");
+    assert_string_equal(list_before(f, "", "", 1, "past"), "before-1970");
+    assert_string_equal(list_before(f, "", "", 1, "before-1970"), "old");
+    assert_string_equal(list_before(f, "", "", 1, "old"), "");
+}
+
+static void
+far_pages_are_right_with_every_filter(void **state)
+{
+    static const char *const filters[][2] = {{"", ""}, {"p", ""}, {"", "s"}, {"p", "s"}};
+    struct fixture *f = *state;
+    int64_t now_ns = sonde_clock_wall_ns();
+    enum { COUNT = 2000 };
+    for (int i = 0; i < COUNT; i += 500) {
+        struct sonde_row rows[500];
+        bool is_new[500];
+        char ids[500][16];
+        for (int n = 0; n < 500; n++) {
+            snprintf(ids[n], sizeof(ids[n]), "r%d", i + n);
+            rows[n] = row_of(ids[n], "p", "s", now_ns - i - n);
+        }
+        struct sonde_write write = {.kind = SONDE_WRITE_ROWS,
+                                    .rows = rows,
+                                    .is_new = is_new,
+                                    .row_count = 500,
+                                    .size_bytes = 100};
+        assert_int_equal(write_and_wait(f, &write).err.code, SONDE_OK);
+    }
+    for (size_t i = 0; i < sizeof(filters) / sizeof(filters[0]); i++) {
+        assert_string_equal(list_before(f, filters[i][0], filters[i][1], 2, "r1997"),
+                            "r1998 r1999");
+    }
 }
 
 static void
@@ -530,6 +618,9 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(newest_come_first_across_days),
+        TEST(pages_go_on_where_the_last_one_ended),
+        TEST(pages_hold_rows_whose_time_is_far_off),
+        TEST(far_pages_are_right_with_every_filter),
         TEST(row_is_found_by_its_id),
         TEST(row_is_kept_once),
         TEST(rows_outlive_the_store),

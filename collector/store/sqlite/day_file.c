@@ -246,47 +246,89 @@ read_row(struct sonde_row *row, sqlite3_stmt *statement)
 }
 
 static int
-read_rows(struct sonde_db *db, sqlite3_stmt *statement, sonde_row_fn *fn, void *arg,
-          size_t *found, bool *goes_on, struct sonde_err *err)
+read_rows(struct sonde_db *db, sqlite3_stmt *statement, struct sonde_day_listing *listing,
+          struct sonde_err *err)
 {
     int step = SQLITE_DONE;
-    while (*goes_on && (step = sqlite3_step(statement)) == SQLITE_ROW) {
+    while (listing->goes_on && (step = sqlite3_step(statement)) == SQLITE_ROW) {
         struct sonde_row row;
         read_row(&row, statement);
-        *goes_on = fn(arg, &row);
-        (*found)++;
+        listing->goes_on = listing->fn(listing->arg, &row);
+        listing->found++;
     }
     return step == SQLITE_DONE || step == SQLITE_ROW ? SONDE_OK : sonde_db_fault(db, err);
 }
 
+/* Opens the file of that day and prepares one statement for it. */
+static int
+open_to_read(struct sonde_db *db, sqlite3_stmt **statement, const char *dir, int64_t day,
+             const char *sql, struct sonde_err *err)
+{
+    char path[SONDE_DB_PATH_MAX];
+    sonde_day_path(path, sizeof(path), dir, day);
+    int rc = sonde_db_open_to_read(db, path, &sonde_day_file_kind, err);
+    if (rc != SONDE_OK) {
+        return rc;
+    }
+    rc = sonde_db_prepare(db, statement, sql, err);
+    if (rc != SONDE_OK) {
+        sonde_db_close(db);
+    }
+    return rc;
+}
+
+/* The bound is there without a place too: then it is behind every row. */
+#define IN_FRONT                    \
+    "(h.time_ns, h.seq) < (?4, ?5)" \
+    " ORDER BY h.time_ns DESC, h.seq DESC LIMIT ?3"
+
 int
-sonde_day_file_list(const char *dir, int64_t day, const struct sonde_query *query,
-                    sonde_row_fn *fn, void *arg, size_t *found, bool *goes_on,
+sonde_day_file_list(const char *dir, int64_t day, struct sonde_day_listing *listing,
                     struct sonde_err *err)
 {
     /* One text per set of filters, so that each gets the index that fits. */
     static const char *const texts[2][2] = {
-        {SELECT_ROW "ORDER BY h.time_ns DESC, h.seq DESC LIMIT ?3",
-         SELECT_ROW "WHERE h.service = ?2 ORDER BY h.time_ns DESC, h.seq DESC LIMIT ?3"},
-        {SELECT_ROW "WHERE h.probe = ?1 ORDER BY h.time_ns DESC, h.seq DESC LIMIT ?3",
-         SELECT_ROW "WHERE h.probe = ?1 AND +h.service = ?2"
-                    " ORDER BY h.time_ns DESC, h.seq DESC LIMIT ?3"},
+        {SELECT_ROW "WHERE " IN_FRONT, SELECT_ROW "WHERE h.service = ?2 AND " IN_FRONT},
+        {SELECT_ROW "WHERE h.probe = ?1 AND " IN_FRONT,
+         SELECT_ROW "WHERE h.probe = ?1 AND +h.service = ?2 AND " IN_FRONT},
     };
-    char path[SONDE_DB_PATH_MAX];
+    const struct sonde_query *query = listing->query;
     struct sonde_db db;
     sqlite3_stmt *statement = NULL;
-    sonde_day_path(path, sizeof(path), dir, day);
-    int rc = sonde_db_open_to_read(&db, path, &sonde_day_file_kind, err);
+    int rc = open_to_read(&db, &statement, dir, day,
+                          texts[query->probe_id.len > 0][query->service.len > 0], err);
     if (rc != SONDE_OK) {
         return rc;
     }
-    rc = sonde_db_prepare(&db, &statement,
-                          texts[query->probe_id.len > 0][query->service.len > 0], err);
-    if (rc == SONDE_OK) {
-        sonde_db_bind_text(statement, 1, query->probe_id);
-        sonde_db_bind_text(statement, 2, query->service);
-        sqlite3_bind_int64(statement, 3, (sqlite3_int64)(query->limit - *found));
-        rc = read_rows(&db, statement, fn, arg, found, goes_on, err);
+    sonde_db_bind_text(statement, 1, query->probe_id);
+    sonde_db_bind_text(statement, 2, query->service);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)(query->limit - listing->found));
+    sqlite3_bind_int64(statement, 4, listing->before.time_ns);
+    sqlite3_bind_int64(statement, 5, listing->before.seq);
+    rc = read_rows(&db, statement, listing, err);
+    sqlite3_finalize(statement);
+    sonde_db_close(&db);
+    return rc;
+}
+
+int
+sonde_day_file_find(const char *dir, int64_t day, struct sonde_str id,
+                    struct sonde_day_place *out, struct sonde_err *err)
+{
+    struct sonde_db db;
+    sqlite3_stmt *statement = NULL;
+    int rc = open_to_read(&db, &statement, dir, day,
+                          "SELECT time_ns, seq FROM head WHERE id = ?1", err);
+    if (rc != SONDE_OK) {
+        return rc;
+    }
+    sonde_db_bind_text(statement, 1, id);
+    int step = sqlite3_step(statement);
+    if (step == SQLITE_ROW) {
+        *out = (struct sonde_day_place){sqlite3_column_int64(statement, 0),
+                                        sqlite3_column_int64(statement, 1)};
+    } else {
+        rc = step == SQLITE_DONE ? SONDE_E_NOTFOUND : sonde_db_fault(&db, err);
     }
     sqlite3_finalize(statement);
     sonde_db_close(&db);
@@ -297,22 +339,16 @@ int
 sonde_day_file_get(const char *dir, int64_t day, struct sonde_str id, sonde_row_fn *fn,
                    void *arg, struct sonde_err *err)
 {
-    char path[SONDE_DB_PATH_MAX];
     struct sonde_db db;
     sqlite3_stmt *statement = NULL;
-    size_t found = 0;
-    bool goes_on = true;
-    sonde_day_path(path, sizeof(path), dir, day);
-    int rc = sonde_db_open_to_read(&db, path, &sonde_day_file_kind, err);
+    struct sonde_day_listing one = {.fn = fn, .arg = arg, .goes_on = true};
+    int rc = open_to_read(&db, &statement, dir, day, SELECT_ROW "WHERE h.id = ?1", err);
     if (rc != SONDE_OK) {
         return rc;
     }
-    rc = sonde_db_prepare(&db, &statement, SELECT_ROW "WHERE h.id = ?1", err);
-    if (rc == SONDE_OK) {
-        sonde_db_bind_text(statement, 1, id);
-        rc = read_rows(&db, statement, fn, arg, &found, &goes_on, err);
-    }
+    sonde_db_bind_text(statement, 1, id);
+    rc = read_rows(&db, statement, &one, err);
     sqlite3_finalize(statement);
     sonde_db_close(&db);
-    return rc == SONDE_OK && found == 0 ? SONDE_E_NOTFOUND : rc;
+    return rc == SONDE_OK && one.found == 0 ? SONDE_E_NOTFOUND : rc;
 }

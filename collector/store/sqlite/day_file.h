@@ -19,6 +19,24 @@ struct sonde_day_file {
     int64_t resource_id;
 };
 
+/* A row's place in the order of a list. */
+struct sonde_day_place {
+    int64_t time_ns, seq;
+};
+
+/* Behind every row. */
+#define SONDE_DAY_PLACE_END ((struct sonde_day_place){INT64_MAX, INT64_MAX})
+
+/* A list on its way through the files. */
+struct sonde_day_listing {
+    const struct sonde_query *query; /* `before` has become a place */
+    struct sonde_day_place before;   /* only rows in front of it */
+    sonde_row_fn *fn;
+    void *arg;
+    size_t found; /* rows so far */
+    bool goes_on; /* false: fn has had enough */
+};
+
 int64_t sonde_day_of(int64_t time_ns);
 
 /* "DIR/day-YYYYMMDD.db". */
@@ -42,11 +60,14 @@ void sonde_day_file_rollback(struct sonde_day_file *file);
 /* Drops the statements, so that db can be closed or set aside. */
 void sonde_day_file_drop(struct sonde_day_file *file);
 
-/* Calls fn with the rows that match, newest first; *found counts them. *goes_on turns
- * false when fn did. SONDE_E_NOTFOUND: no such file. On its own connection. */
-int sonde_day_file_list(const char *dir, int64_t day, const struct sonde_query *query,
-                        sonde_row_fn *fn, void *arg, size_t *found, bool *goes_on,
+/* Calls fn with the rows that match, newest first. SONDE_E_NOTFOUND: no such file. On its
+ * own connection, like the next two. */
+int sonde_day_file_list(const char *dir, int64_t day, struct sonde_day_listing *listing,
                         struct sonde_err *err);
+
+/* Where the row of that id stands; SONDE_E_NOTFOUND. */
+int sonde_day_file_find(const char *dir, int64_t day, struct sonde_str id,
+                        struct sonde_day_place *out, struct sonde_err *err);
 
 /* Calls fn with the row of that id; SONDE_E_NOTFOUND. */
 int sonde_day_file_get(const char *dir, int64_t day, struct sonde_str id,

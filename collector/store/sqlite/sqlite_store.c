@@ -428,22 +428,46 @@ report_damage(struct sqlite_store *store, int64_t day, int rc)
     return rc;
 }
 
+/* Where the row of that id stands: in the file days->day[*at], at *place. */
+static int
+find_row(struct sqlite_store *store, const struct sonde_days *days, struct sonde_str id,
+         size_t *at, struct sonde_day_place *place, struct sonde_err *err)
+{
+    for (size_t i = 0; i < days->count; i++) {
+        int rc = sonde_day_file_find(store->dir, days->day[i], id, place, err);
+        if (rc == SONDE_OK) {
+            *at = i;
+        }
+        if (rc != SONDE_E_NOTFOUND) {
+            return report_damage(store, days->day[i], rc);
+        }
+    }
+    return sonde_err_set(err, SONDE_E_NOTFOUND, "before", "there is no such snapshot");
+}
+
 static int
 store_list(struct sonde_store *base, const struct sonde_query *query, sonde_row_fn *fn,
            void *arg, struct sonde_err *err)
 {
     struct sqlite_store *store = (struct sqlite_store *)base;
     struct sonde_days days;
-    size_t found = 0;
-    bool goes_on = true;
+    struct sonde_day_listing listing = {.query = query,
+                                        .before = SONDE_DAY_PLACE_END,
+                                        .fn = fn,
+                                        .arg = arg,
+                                        .goes_on = true};
+    size_t at = 0;
     int rc = sonde_data_dir_days(&days, store->dir, err);
-    for (size_t i = 0; i < days.count && rc == SONDE_OK; i++) {
-        if (found >= query->limit || !goes_on) {
+    if (rc == SONDE_OK && query->before.len > 0) {
+        rc = find_row(store, &days, query->before, &at, &listing.before, err);
+    }
+    for (; at < days.count && rc == SONDE_OK; at++) {
+        if (listing.found >= query->limit || !listing.goes_on) {
             break;
         }
-        rc = sonde_day_file_list(store->dir, days.day[i], query, fn, arg, &found,
-                                 &goes_on, err);
-        rc = rc == SONDE_E_NOTFOUND ? SONDE_OK : report_damage(store, days.day[i], rc);
+        rc = sonde_day_file_list(store->dir, days.day[at], &listing, err);
+        rc = rc == SONDE_E_NOTFOUND ? SONDE_OK : report_damage(store, days.day[at], rc);
+        listing.before = SONDE_DAY_PLACE_END; /* of the files of older days: all */
     }
     return rc;
 }
