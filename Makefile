@@ -37,6 +37,7 @@ include web/web.mk
 # --- runtimes -----------------------------------------------------------------------------
 FAKE_OBJ := $(patsubst %.c,$(BUILD)/obj/%.o,$(wildcard runtimes/fake/*.c))
 include runtimes/python/python.mk
+include runtimes/ruby/ruby.mk
 
 # --- tests --------------------------------------------------------------------------------
 UNIT_SRC := $(wildcard tests/unit/test_*.c)
@@ -52,7 +53,7 @@ PYTEST := $(BUILD)/venv/tools/bin/python -m pytest -q -p no:cacheprovider
 .DEFAULT_GOAL := all
 
 ## make            everything into build/: the binary, and a runtime for every interpreter found
-all: $(BUILD)/sonde python
+all: $(BUILD)/sonde python ruby
 
 ## make install    PREFIX=/usr/local DESTDIR=
 install: all
@@ -116,12 +117,13 @@ cli-test: $(BUILD)/sonde $(BUILD)/venv/tools/ready
 e2e: all $(BUILD)/venv/tools/ready
 	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/e2e
 
-## make test       all of the above and the Python runtime's own tests
+## make test       all of the above and the runtimes' own tests
 test: all
 	$(MAKE) unit
 	$(MAKE) contract
 	$(MAKE) fault
 	$(MAKE) python-test
+	$(MAKE) ruby-test
 	$(MAKE) cli-test
 	$(MAKE) e2e
 

@@ -61,23 +61,23 @@ set_env(const char *name, const char *value)
     return true;
 }
 
-/* Puts `folder` in front of a path list, unless a `sonde run` around this one has. An empty
- * list stays out: an empty member would mean the current directory. */
+/* Puts `item` in front of a list, unless a `sonde run` around this one has. An empty list stays
+ * out: in a list of paths an empty member would mean the current directory. */
 static bool
-put_in_front(const char *name, struct sonde_str folder)
+put_in_front(const char *name, struct sonde_str item, char separator)
 {
     const char *old = getenv(name);
     struct sonde_str list = sonde_str_from(old);
-    if (list.len >= folder.len && folder.len > 0 &&
-        memcmp(list.ptr, folder.ptr, folder.len) == 0 &&
-        (list.len == folder.len || list.ptr[folder.len] == ':')) {
+    if (list.len >= item.len && item.len > 0 &&
+        memcmp(list.ptr, item.ptr, item.len) == 0 &&
+        (list.len == item.len || list.ptr[item.len] == separator)) {
         return true;
     }
     struct sonde_buf value;
     sonde_buf_init(&value, 0);
-    sonde_buf_str(&value, folder);
+    sonde_buf_str(&value, item);
     if (list.len > 0) {
-        sonde_buf_byte(&value, ':');
+        sonde_buf_byte(&value, separator);
         sonde_buf_str(&value, list);
     }
     const char *text = sonde_buf_cstr(&value);
@@ -86,18 +86,63 @@ put_in_front(const char *name, struct sonde_str folder)
     return is_set;
 }
 
-/* Each runtime's way to be there before the application. Ruby's (RUBYOPT) goes here. */
+/* A path below the folder of the agents, as text that `path` keeps; NULL: out of memory. */
+static const char *
+path_below(struct sonde_buf *path, struct sonde_str lib, struct sonde_str rest)
+{
+    sonde_buf_reset(path);
+    sonde_buf_str(path, lib);
+    sonde_buf_str(path, rest);
+    return sonde_buf_cstr(path);
+}
+
+static bool
+prepare_python(struct sonde_str lib)
+{
+    struct sonde_buf path;
+    sonde_buf_init(&path, 0);
+    const char *boot = path_below(&path, lib, SONDE_STR("/python/boot"));
+    bool is_ready = boot != NULL && put_in_front("PYTHONPATH", sonde_str_from(boot), ':');
+    sonde_buf_fini(&path);
+    return is_ready;
+}
+
+/* RUBYOPT names the file itself, so that a child whose RUBYLIB somebody replaced still finds it: a
+ * Ruby that does not would not start. Only a path with a blank can not stand there; such a one
+ * goes by RUBYLIB. Without that file Ruby is left alone. */
+static bool
+prepare_ruby(struct sonde_str lib)
+{
+    struct sonde_buf path;
+    sonde_buf_init(&path, 0);
+    bool is_ready = true;
+    const char *file = path_below(&path, lib, SONDE_STR("/ruby/boot/sonde_boot.rb"));
+    if (file == NULL || access(file, R_OK) != 0) {
+        is_ready = file != NULL;
+    } else if (strpbrk(file, " \t\n\v\f\r") != NULL) {
+        const char *boot = path_below(&path, lib, SONDE_STR("/ruby/boot"));
+        is_ready = boot != NULL && put_in_front("RUBYLIB", sonde_str_from(boot), ':') &&
+                   put_in_front("RUBYOPT", SONDE_STR("-rsonde_boot"), ' ');
+    } else {
+        const char *option = path_below(&path, SONDE_STR("-r"), lib);
+        if (option != NULL) {
+            sonde_buf_str(&path, SONDE_STR("/ruby/boot/sonde_boot"));
+            option = sonde_buf_cstr(&path);
+        }
+        is_ready = option != NULL && put_in_front("RUBYOPT", sonde_str_from(option), ' ');
+    }
+    sonde_buf_fini(&path);
+    return is_ready;
+}
+
+/* Each runtime's way to be there before the application. */
 static bool
 prepare_runtimes(void)
 {
     struct sonde_buf path;
     sonde_buf_init(&path, 0);
-    bool is_ready = find_lib(&path);
-    if (is_ready) {
-        sonde_buf_str(&path, SONDE_STR("/python/boot"));
-        is_ready =
-            path.failed == SONDE_OK && put_in_front("PYTHONPATH", sonde_buf_view(&path));
-    }
+    bool is_ready = find_lib(&path) && prepare_python(sonde_buf_view(&path)) &&
+                    prepare_ruby(sonde_buf_view(&path));
     sonde_buf_fini(&path);
     return is_ready;
 }
@@ -125,10 +170,11 @@ sonde_cmd_run(struct sonde_cli *cli, int argc, char **argv)
     const struct sonde_usage usage = {
         .command = "sonde run",
         .synopsis = "-- COMMAND…",
-        .about = "Starts COMMAND with the agent in it and in the Python programs that it "
-                 "starts.\n"
-                 "The program runs in this very process: its exit status and signals are "
-                 "its own.\n",
+        .about =
+            "Starts COMMAND with the agent in it and in the Python and Ruby programs "
+            "that it starts.\n"
+            "The program runs in this very process: its exit status and signals are "
+            "its own.\n",
         SONDE_USAGE_OPTIONS(options),
         .least_operands = 1,
         .stops_at_operand = true,

@@ -68,6 +68,47 @@ def test_comes_before_the_applications_own_path_and_once(home):
     assert python_path(seen) == [str(boot), "/app"]
 
 
+def with_ruby(boot):
+    """Puts Ruby's boot file beside Python's; its path without the ending."""
+    folder = boot.parent.parent / "ruby" / "boot"
+    folder.mkdir(parents=True)
+    (folder / "sonde_boot.rb").write_text("")
+    return str(folder / "sonde_boot")
+
+
+def test_ruby_is_left_alone_without_its_boot_file(home):
+    seen = environment_seen(home[0], env={"RUBYOPT": None, "RUBYLIB": None})
+    assert "RUBYOPT" not in seen and "RUBYLIB" not in seen
+    assert environment_seen(home[0], env={"RUBYOPT": "-w"})["RUBYOPT"] == "-w"
+
+
+def ruby_options(seen):
+    first, *rest = seen["RUBYOPT"].split(" ")
+    assert first.startswith("-r")
+    return ["-r" + os.path.normpath(first[2:]), *rest]
+
+
+def test_rubys_boot_file_comes_first_and_once(home):
+    binary, boot = home
+    option = "-r" + with_ruby(boot)
+    seen = environment_seen(binary, env={"RUBYOPT": None, "RUBYLIB": None})
+    assert ruby_options(seen) == [option] and "RUBYLIB" not in seen
+    assert ruby_options(environment_seen(binary, env={"RUBYOPT": ""})) == [option]
+    seen = environment_seen(binary, "--", str(binary), "run", env={"RUBYOPT": "-w -rset", "RUBYLIB": "/app"})
+    assert ruby_options(seen) == [option, "-w", "-rset"] and seen["RUBYLIB"] == "/app"
+
+
+def test_rubys_boot_file_in_a_folder_with_a_blank(tmp_path):
+    binary = tmp_path / "a b" / "sonde"
+    boot = tmp_path / "a b" / "lib" / "sonde" / "python" / "boot"
+    boot.mkdir(parents=True)
+    shutil.copy2(SONDE, binary)
+    folder = os.path.dirname(with_ruby(boot))
+    seen = environment_seen(binary, "--", str(binary), "run", env={"RUBYOPT": "-w", "RUBYLIB": "/app:/lib"})
+    assert seen["RUBYOPT"] == "-rsonde_boot -w"
+    assert [os.path.normpath(p) for p in seen["RUBYLIB"].split(":")] == [folder, "/app", "/lib"]
+
+
 def test_global_server_counts(home):
     binary, _ = home
     done = subprocess.run([str(binary), "--server", "http://x:1", "run", "--", "sh", "-c", "echo $SONDE_SERVER"],

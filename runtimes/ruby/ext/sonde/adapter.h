@@ -6,20 +6,45 @@
  * The instruction sequence and its TracePoint hold each other, and nothing of ours holds either: when
  * the application lets go of the code, both are collected, and the agent is told that the code
  * vanished. A `code` of the contract is a serial number of ours, never an address: sequences
- * may move.
+ * may move. A `position` is a line and the event that tells of it.
  *
  * Ctx: VM lock. */
 #ifndef SONDE_RB_ADAPTER_H
 #define SONDE_RB_ADAPTER_H
 
 #include "compat/compat.h"
+#include "lines.h"
 #include <sonde/agent.h>
+
+/* One site armed at one place. It belongs to an object that its TracePoint holds, and goes when the
+ * collector frees that. */
+struct sonde_rb_armed {
+    struct sonde_site *site; /* NULL: not armed any more */
+    rb_event_flag_t event;   /* the one that counts: others may be told as well */
+    struct sonde_rb_muted muted;
+    uint64_t code, position;
+    VALUE tracepoint, carrier; /* not to be touched unless the carrier is alive */
+    struct sonde_rb_armed *next,
+        **link;  /* of the list that it is in; link NULL: in none */
+    char file[]; /* terminated */
+};
+
+static inline uint64_t
+sonde_rb_position(uint32_t line, enum sonde_rb_event event)
+{
+    return (uint64_t)line << 2 | (uint64_t)event;
+}
 
 /* Fills sonde_rb.adapter. */
 void sonde_rb_adapter_init(void);
 
 /* Forgets everything; every site is disarmed by then. */
 void sonde_rb_adapter_stop(void);
+
+/* Tells the agent of the armed code that the collector has freed, and has it look again for what
+ * was there. Never in a collection nor while the agent is calling the adapter: safe points begin
+ * with it. Free when there is nothing. */
+void sonde_rb_adapter_tell_vanished(void);
 
 /* How many TracePoints are enabled. */
 size_t sonde_rb_armed_count(void);

@@ -17,8 +17,11 @@ struct sonde_rb_frame;
  * had. Ctx: inside that TracePoint's callback. */
 const struct sonde_rb_frame *sonde_rb_frame_of(VALUE tracepoint);
 
-/* Writes the thread's id and name. */
+/* Writes the thread's id and its name as it was a few captures ago. */
 void sonde_rb_write_thread(struct sonde_tape *tape);
+
+/* Threads have other ids from here on. Ctx: pthread_atfork's child. */
+void sonde_rb_frames_after_fork(void);
 
 /* Writes the stack from `frame` outwards, innermost first: Ruby frames and C functions alike;
  * a method as "Class#name" or "Class.name", a block as "block in Class#name", as the file says

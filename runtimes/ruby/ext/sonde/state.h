@@ -18,6 +18,10 @@ struct sonde_rb_state {
     unsigned parts;   /* 1 << enum sonde_rb_part: what was found to hold */
     unsigned checked; /* of those: could be looked at */
     unsigned forced;  /* of those: said to fail, by a test */
+    struct {          /* for tests */
+        unsigned long count;
+        int64_t last_ns; /* when the last one began */
+    } safe_points;
 };
 
 extern struct sonde_rb_state sonde_rb;

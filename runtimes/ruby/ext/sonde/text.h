@@ -9,6 +9,9 @@
 #include "compat/compat.h"
 #include <sonde/str.h>
 
+/* What a buffer for a name that is put together must hold; longer ones are cut. */
+#define SONDE_RB_NAME_BYTES 512
+
 /* The bytes of a String, lent from the object; an empty run for anything else. */
 struct sonde_str sonde_rb_text(VALUE string);
 
@@ -19,5 +22,17 @@ struct sonde_str sonde_rb_id_text(ID id);
 /* The path of a class or module as its author wrote it ("Shop::Cart"), without asking it;
  * "#<Class>" or "#<Module>" for one without a name. Lent from the class. */
 struct sonde_str sonde_rb_class_text(VALUE module);
+
+/* The class of an object as its author wrote it, whatever singleton class it has; 0 for what is
+ * no object of a program. */
+VALUE sonde_rb_class_of(VALUE object);
+
+/* "Cart#total" or "Cart.load"; "total" alone where the owner has no name. `prefix` ("block in ")
+ * stands before it. Lent from its parts or from `buf` of SONDE_RB_NAME_BYTES. */
+struct sonde_str sonde_rb_method_text(struct sonde_str prefix, VALUE owner,
+                                      struct sonde_str name, char *buf);
+
+/* Appends to buf at `at`, as far as there is room; returns the new length. */
+size_t sonde_rb_append(char *buf, size_t at, struct sonde_str text);
 
 #endif

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Brings safe points. Two roads, whichever comes first: a postponed job of the VM (it runs at the
- * next interrupt check of the thread that holds the lock, within microseconds while anything
- * runs Ruby) and a Ruby thread of ours, "sonde-vm" (it sleeps without the lock, and is there when
- * every other thread sits in a system call).
+ * Brings safe points. Two roads, whichever comes first: a Ruby thread of ours, "sonde-vm", which
+ * sleeps without the VM lock, and the thread that runs when the VM's timer next looks whether others
+ * wait for the lock (100 ms at most; docs/decisions/0009-ruby-safe-points.md).
  *
  * It must be stopped before the VM goes. */
 #ifndef SONDE_RB_VM_THREAD_H
@@ -12,22 +11,26 @@
 #include <sonde/err.h>
 #include <stdbool.h>
 
-/* Ctx: VM lock. */
+/* SONDE_E_VM. Never raises. Ctx: VM lock. */
 int sonde_rb_vm_thread_start(struct sonde_err *err);
 
-/* Waits until it is gone; gives up the VM lock meanwhile. Ctx: VM lock. */
+/* Waits until it is done; gives up the VM lock meanwhile. Ctx: VM lock. */
 void sonde_rb_vm_thread_stop(void);
 
 /* The adapter's request_safe_point(). Never waits. Any thread, native ones too. */
 void sonde_rb_vm_thread_ask(void *ctx);
 
-/* Around a fork, in the parent: the thread rests. They nest; what is asked for in between is
- * not lost. Ctx: VM lock. */
+/* Takes note that a safe point is about to be made: true when somebody asked for one since. */
+bool sonde_rb_vm_thread_take_ask(void);
+
+/* Around a fork, in the parent: no safe point comes meanwhile. They nest; what is asked for in
+ * between is not lost. Ctx: VM lock. */
 void sonde_rb_vm_thread_before_fork(void);
 void sonde_rb_vm_thread_after_fork_parent(void);
 
-/* In a forked child, where there is no such thread any more: starts another. Does nothing
- * where there is one. Ctx: VM lock. */
+/* In a forked child, where there is no such thread any more: another one is made, at the calling
+ * thread's next check for interrupts. Does nothing where there is one. Allocates nothing and raises
+ * nothing: hooks may call it. Ctx: VM lock. */
 void sonde_rb_vm_thread_after_fork(void);
 
 #endif

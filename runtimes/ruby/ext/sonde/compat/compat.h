@@ -2,26 +2,64 @@
  *
  * The one door to CRuby. Every file of the extension includes this header instead of ruby.h,
  * and nothing outside compat/ looks at a version. One ruby_N_N.h is included; each defines the
- * same complete list of facts about its VM, with the place in CRuby's sources that each was read from.
+ * same complete list of facts about its VM, with the place in CRuby's sources that each was read from:
+ *
+ *   struct sonde_rb_frame, _iseq, _body, _ec    the parts of the VM that are looked into
+ *   SONDE_RB_IMEMO_..., sonde_rb_imemo_kind     kinds of internal objects
+ *   sonde_rb_trace_arg_frame(arg, &ec)          the frame in which an event happened
+ *   sonde_rb_stack_end(ec)                      one past the outermost frame
+ *   sonde_rb_frame_is_ruby, _is_c, ...          what a frame is of
+ *   sonde_rb_env_...                            an environment: variables and what is around it
+ *   sonde_rb_env_method(env, &fact)             the method that an environment belongs to
+ *   sonde_rb_method_of_object(object, &fact)    the method of a Method
+ *   sonde_rb_time_of_object(object, &fact)      what a Time keeps
  *
  * What the compiler can not see is checked once at load by compat_verify.c against the live VM; what
  * fails there is switched off (enum sonde_rb_part) and the rest goes on. */
 #ifndef SONDE_RB_COMPAT_H
 #define SONDE_RB_COMPAT_H
 
+#include <ruby/ruby.h> /* first: the others need it */
+
 #include <ruby/debug.h>
-#include <ruby/ruby.h>
+#include <ruby/encoding.h>
+#include <ruby/io.h>
+#include <ruby/re.h>
+#include <ruby/st.h>
 #include <ruby/version.h>
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
+/* A frame's method, or a Method's. */
+struct sonde_rb_method {
+    VALUE owner;       /* the class or module it stands in */
+    ID id;             /* the name it was defined by */
+    bool is_block;     /* made by define_method of a block */
+    const void *entry; /* the VM's own record of it; NULL: none */
+};
+
+/* What a Time keeps. */
+struct sonde_rb_time {
+    VALUE nanoseconds; /* since 1970 in UTC; an Integer or a Rational */
+    VALUE offset;      /* seconds east of UTC; nothing without has_offset */
+    bool is_utc;
+    bool has_offset;
+};
+
+#if RUBY_API_VERSION_CODE >= 30100 && RUBY_API_VERSION_CODE < 30200
+#    include "compat/ruby_3_1.h"
+#else
+#    error "this CRuby is not supported yet"
+#endif
+
 /* What depends on knowledge of CRuby's insides. X(NAME, name in `sonde ps`). */
-#define SONDE_RB_PART_LIST(X)                                                       \
-    X(WALK, "code_walk") /* telling sequences from other objects in the heap */     \
-    X(FRAMES, "frames")  /* control frames: stacks */                               \
-    X(LOCALS, "locals")  /* local variables and parameters, outer scopes included */
+#define SONDE_RB_PART_LIST(X)                                                        \
+    X(WALK, "code_walk") /* telling sequences from other objects in the heap */      \
+    X(FRAMES, "frames")  /* control frames: stacks */                                \
+    X(LOCALS, "locals")  /* local variables and parameters, outer scopes included */ \
+    X(VALUES, "values")  /* what Time and Method objects are of */
 
 enum sonde_rb_part {
 #define SONDE_RB_PART_ENUM(name, text) SONDE_RB_PART_##name,
@@ -31,5 +69,29 @@ enum sonde_rb_part {
 };
 
 const char *sonde_rb_part_name(enum sonde_rb_part part);
+
+/* Names that CRuby keeps things under and no program can write; filled by sonde_rb_verify. */
+struct sonde_rb_names {
+    ID message;  /* of an exception */
+    ID cause;    /* of an exception */
+    ID attached; /* whose singleton class a class is */
+    ID members;  /* the names of a Struct's members */
+    ID set_hash; /* "@hash" */
+};
+
+extern struct sonde_rb_names sonde_rb_names;
+
+/* Whether an object of the heap, that may be of any kind, is an instruction sequence. With the
+ * part WALK only. */
+static inline bool
+sonde_rb_is_iseq(VALUE object)
+{
+    if (RB_SPECIAL_CONST_P(object)) {
+        return false;
+    }
+    VALUE flags = RBASIC(object)->flags;
+    return (flags & RUBY_T_MASK) == RUBY_T_IMEMO &&
+           sonde_rb_imemo_kind(flags) == SONDE_RB_IMEMO_ISEQ;
+}
 
 #endif

@@ -11,4 +11,9 @@
  * raises, never leaves an error set. Ctx: VM lock. */
 unsigned sonde_rb_verify(unsigned forced);
 
+/* Whether this VM's JIT would lose all its code by the first TracePoint, and nobody said that it may
+ * (SONDE_RUBY_YJIT=1). Then FRAMES and LOCALS are not looked at, and are off. Never raises.
+ * Ctx: VM lock. */
+bool sonde_rb_is_tracing_barred(void);
+
 #endif

@@ -1,0 +1,22 @@
+# SPDX-License-Identifier: Apache-2.0
+# Sonde's agent for CRuby. `require "sonde/auto"` starts it; Sonde.status says how it is.
+#
+# Like all of these files it loads on every Ruby since 2.0.
+require File.join(File.dirname(File.expand_path(__FILE__)), "sonde", "version")
+
+module Sonde
+  # Why the agent is off; nil: it was started.
+  @reason = "not started" unless instance_variable_defined?(:@reason)
+
+  unless respond_to?(:status)
+    # What the agent does in this process: {:running, :reason (why it is off, or nil), ...}.
+    def self.status
+      found = { :running => false, :reason => @reason }
+      if @reason.nil?
+        found.update(Native.status)
+        found[:reason] = "stopped" unless found[:running]
+      end
+      found
+    end
+  end
+end
