@@ -15,7 +15,7 @@ static const char *const BARE_TYPES[] = {
 /* Types that the shape of their value says already: left out on one line. */
 static const char *const OBVIOUS_TYPES[] = {
     "int",   "float",  "bool",  "str",  "list",      "dict",       "NoneType", "Integer",
-    "Float", "String", "Array", "Hash", "TrueClass", "FalseClass", "NilClass",
+    "Float", "String", "Array", "Hash", "TrueClass", "FalseClass", "NilClass", "Symbol",
 };
 
 #define IS_ONE_OF(table, text) \
@@ -84,6 +84,22 @@ is_bytes(struct sonde_str type)
 {
     return sonde_str_eq(type, SONDE_STR("bytes")) ||
            sonde_str_eq(type, SONDE_STR("bytearray"));
+}
+
+/* Whether Ruby would write a symbol of this text without quotes. */
+static bool
+is_word(struct sonde_str text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        char c = text.ptr[i];
+        bool is_letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        bool is_digit = c >= '0' && c <= '9';
+        bool is_ending = i + 1 == text.len && (c == '?' || c == '!' || c == '=');
+        if (!is_letter && (i == 0 || (!is_digit && !is_ending))) {
+            return false;
+        }
+    }
+    return text.len > 0;
 }
 
 static const char *
@@ -184,9 +200,13 @@ put_scalar(struct sonde_pen *pen, const struct sonde_json *value)
         }
         return;
     }
+    bool is_symbol = sonde_str_eq(type, SONDE_STR("Symbol"));
+    if (is_symbol) {
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, ":");
+    }
     if (is_opaque(type, text->string)) {
         sonde_pen_text(pen, SONDE_TONE_DIM, text->string);
-    } else if (is_bare(type, text->string)) {
+    } else if (is_bare(type, text->string) || (is_symbol && is_word(text->string))) {
         sonde_pen_text(pen, SONDE_TONE_PLAIN, text->string);
     } else {
         sonde_pen_quoted(pen, SONDE_TONE_PLAIN, text->string,

@@ -224,3 +224,17 @@ def test_a_reader_that_leaves_is_no_error(fake, sonde):
     process.stdout.close()
     assert process.stderr.read() == b"" and process.wait(20) == 0
     process.stderr.close()
+
+
+def symbol(name, **more):
+    return value("Symbol", name, **more)
+
+
+def test_symbols_read_as_ruby_writes_them(fake, sonde):
+    word = value("String", "tea")
+    pairs = [(symbol("name"), word), (symbol("in stock?"), symbol("yes?")), (value("String", "name"), symbol("a=b"))]
+    out = shown(fake, sonde, entries(pairs, "Hash"))
+    for wanted in (':name: "tea"', ':"in stock?": :yes?', '"name": :"a=b"'):
+        assert wanted in out, out
+    assert "Symbol" not in out
+    assert "x: Symbol = :tea" in shown(fake, sonde, symbol("tea"))
