@@ -4,6 +4,7 @@
 #include "core/base/alloc.h"
 #include "runtimes/fake/entry.h"
 #include "tests/contract/contract.h"
+#include "tests/contract/native_thread.h"
 #include "tests/contract/programs/fake_program.h"
 
 #include <stdio.h>
@@ -58,14 +59,10 @@ stop(void)
 }
 
 static void
-lock(void)
+with_lock(void (*job)(void *arg), void *arg)
 {
     vm_enter(vm);
-}
-
-static void
-unlock(void)
-{
+    job(arg);
     vm_leave(vm);
 }
 
@@ -139,7 +136,8 @@ const struct contract_driver contract_driver = {
     .types =
         {
             [CONTRACT_NIL] = "nil",
-            [CONTRACT_BOOL] = "bool",
+            [CONTRACT_TRUE] = "bool",
+            [CONTRACT_FALSE] = "bool",
             [CONTRACT_INT] = "int",
             [CONTRACT_FLOAT] = "float",
             [CONTRACT_TEXT] = "text",
@@ -151,17 +149,21 @@ const struct contract_driver contract_driver = {
             [CONTRACT_TRIPWIRE] = "Tripwire",
             [CONTRACT_ERROR] = "ValueError",
         },
+    .field_prefix = "",
+    .probes_functions = true,
     .open = open_vm,
     .close = close_vm,
+    .thread_start = native_thread_start,
+    .thread_join = native_thread_join,
     .start = start,
     .stop = stop,
-    .lock = lock,
-    .unlock = unlock,
+    .with_lock = with_lock,
     .load = load,
     .unload = unload,
     .source = source,
     .location = location,
     .frame_name = frame_name,
+    .place_name = frame_name,
     .call = call,
     .is_pristine = is_pristine,
     .fork = fork_vm,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "tests/contract/contract.h"
+#include "tests/contract/suite.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -26,20 +26,37 @@ is_wanted(const char *name, int argc, char **argv)
     return argc < 2;
 }
 
+struct arguments {
+    int argc;
+    char **argv;
+};
+
+static int
+run_suites(void *arg)
+{
+    const struct arguments *arguments = arg;
+    int failed = 0;
+    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
+        if (is_wanted(suites[i].name, arguments->argc, arguments->argv)) {
+            failed += suites[i].run();
+        }
+    }
+    return failed;
+}
+
 int
 main(int argc, char **argv)
 {
-    int failed = 0;
+    struct arguments arguments = {argc, argv};
     if (!contract_driver.open()) {
         fprintf(stderr, "%s: its VM can not be had\n", contract_driver.name);
         return 2;
     }
-    for (size_t i = 0; i < sizeof(suites) / sizeof(suites[0]); i++) {
-        if (is_wanted(suites[i].name, argc, argv)) {
-            failed += suites[i].run();
-        }
-    }
+    int failed = contract_driver.run == NULL
+                     ? run_suites(&arguments)
+                     : contract_driver.run(run_suites, &arguments);
     contract_driver.close();
-    printf("%s: %d failed\n", contract_driver.name, failed);
+    printf("%s: %d failed, %u left out\n", contract_driver.name, failed,
+           suite_left_out_count);
     return failed == 0 ? 0 : 1;
 }

@@ -7,6 +7,7 @@
 #include "adapter.h"
 #include "state.h"
 #include "tests/contract/contract.h"
+#include "tests/contract/native_thread.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -158,6 +159,14 @@ static void
 unlock(void)
 {
     PyGILState_Release(gil);
+}
+
+static void
+with_lock(void (*job)(void *arg), void *arg)
+{
+    lock();
+    job(arg);
+    unlock();
 }
 
 /* --- The agent -------------------------------------------------------------------------------- */
@@ -318,7 +327,8 @@ const struct contract_driver contract_driver = {
     .types =
         {
             [CONTRACT_NIL] = "NoneType",
-            [CONTRACT_BOOL] = "bool",
+            [CONTRACT_TRUE] = "bool",
+            [CONTRACT_FALSE] = "bool",
             [CONTRACT_INT] = "int",
             [CONTRACT_FLOAT] = "float",
             [CONTRACT_TEXT] = "str",
@@ -330,17 +340,21 @@ const struct contract_driver contract_driver = {
             [CONTRACT_TRIPWIRE] = "Tripwire",
             [CONTRACT_ERROR] = "ValueError",
         },
+    .field_prefix = "",
+    .probes_functions = true,
     .open = open_vm,
     .close = close_vm,
+    .thread_start = native_thread_start,
+    .thread_join = native_thread_join,
     .start = start,
     .stop = stop,
-    .lock = lock,
-    .unlock = unlock,
+    .with_lock = with_lock,
     .load = load,
     .unload = unload,
     .source = source,
     .location = location,
     .frame_name = frame_name,
+    .place_name = frame_name,
     .call = call,
     .is_pristine = is_pristine,
     .fork = fork_vm,

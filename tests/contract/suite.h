@@ -13,8 +13,6 @@
 #include <stdint.h>
 #include <cmocka.h>
 
-#include <pthread.h>
-
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/wire/json.h"
@@ -51,6 +49,18 @@ int suite_teardown(void **state);
 #define SUITE_TEST_BARE(function) \
     cmocka_unit_test_setup_teardown(function, suite_setup_bare, suite_teardown)
 
+/* For a test that is about function probes: leaves it out, by its name, where the runtime has
+ * none. */
+#define SUITE_NEEDS_FUNCTIONS()                  \
+    do {                                         \
+        if (!contract_driver.probes_functions) { \
+            suite_leave_out(__func__);           \
+            skip();                              \
+        }                                        \
+    } while (0)
+void suite_leave_out(const char *test);
+extern unsigned suite_left_out_count;
+
 /* Settings under which nothing is held back: high rates, all of a core. For tests that want
  * others: change what this filled in, and restart. */
 void suite_config(struct sonde_config *config);
@@ -64,7 +74,7 @@ void suite_call(const char *function, int64_t argument, int64_t result);
 void suite_call_times(uint32_t times, const char *function, int64_t argument,
                       int64_t result);
 
-/* As above without a check; INT64_MIN when it raised. Ctx: any thread. */
+/* As above without a check; INT64_MIN when it raised. Ctx: application thread. */
 int64_t suite_try_call(const char *function, int64_t argument);
 
 /* --- Probes ----------------------------------------------------------------------------------- */
@@ -91,7 +101,16 @@ void probes_add_function(const char *id, const char *function, const char *at,
                          const char *more);
 void probes_apply(void);
 
-/* The same for the list as JSON; the code that applying gave. Ctx: any thread. */
+/* For tests that are not about functions but want such a probe among others: as
+ * probes_add_function, but where the runtime has none, a line stands in, one that each call
+ * of the function executes once. */
+void probes_add_function_or_line(const char *id, uint32_t revision, const char *function,
+                                 const char *at, const char *more);
+
+/* What such a probe waits for while nothing is loaded. */
+const char *function_or_line_pending(void);
+
+/* The same for the list as JSON; the code that applying gave. Ctx: application thread. */
 int probes_try_apply(const char *json);
 const char *probes_json(void); /* of what was collected; valid until the next change */
 
@@ -125,8 +144,11 @@ void assert_counts(const char *id, uint64_t hits, uint64_t captured);
 /* Waits until the probe has that status and cause without doing anything for it. */
 void wait_status(const char *id, const char *status, const char *cause);
 
-/* Brings a safe point on this thread. */
+/* Brings a safe point on this thread. Ctx: application thread. */
 void settle(void);
+
+/* sonde_agent_stop: the agent's end without the runtime's. */
+void agent_stop(void);
 
 void assert_pristine(void);
 
@@ -151,6 +173,9 @@ struct record *take_only(void);
 /* Throws away all records; returns how many there were. */
 uint32_t take_all(void);
 
+/* A field of an object, by its name without what the runtime puts before it. */
+const struct value *value_field(const struct value *value, const char *name);
+
 /* A value of a line's locals, which has to be there; and of its arguments. */
 const struct value *line_local(const struct record *record, const char *name);
 const struct value *line_argument(const struct record *record, const char *name);
@@ -163,7 +188,7 @@ void assert_int(const struct value *value, int64_t number);
 
 /* An application thread that calls one function again and again. */
 struct caller {
-    pthread_t thread;
+    struct contract_thread thread;
     const char *function;
     int64_t argument;
     uint32_t times;
@@ -177,6 +202,10 @@ struct caller {
 struct caller *caller_start(const char *function, int64_t argument, uint32_t times);
 void caller_join(struct caller *caller);
 void callers_forget(void); /* all; joins those that run */
+
+/* Between the two, callers that start wait for each other; then they go on together. */
+void callers_hold(void);
+void callers_release(void);
 
 void sleep_ms(int ms);
 

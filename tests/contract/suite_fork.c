@@ -6,6 +6,7 @@
  * child returns the number of the line whose condition did not hold. */
 #include "tests/contract/suite.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
@@ -34,6 +35,17 @@ end_child(int result)
     _exit(1);
 }
 
+/* Its VM may want to hear of signals. */
+static pid_t
+wait_for(pid_t pid, int *status)
+{
+    pid_t waited;
+    do {
+        waited = waitpid(pid, status, 0);
+    } while (waited < 0 && errno == EINTR);
+    return waited;
+}
+
 /* Forks, has the child run `check` and end, and fails the test unless that gave 0. */
 static void
 fork_and_check(bool tells, int (*check)(void))
@@ -43,15 +55,13 @@ fork_and_check(bool tells, int (*check)(void))
     *verdict = -1;
     pid_t pid = contract_driver.fork(tells);
     if (pid == 0) {
-        alarm(20); /* a child that hangs must not hang the suite */
+        signal(SIGALRM, SIG_DFL); /* whatever the VM made of it */
+        alarm(20);                /* a child that hangs must not hang the suite */
         end_child(check());
-    }
-    if (pid == -2) {
-        skip();
     }
     assert_true(pid > 0);
     int status;
-    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(wait_for(pid, &status), pid);
     if (*verdict != 0) {
         fail_msg("the child says %d (-1: nothing; else a line), its status is %#x",
                  *verdict, status);
@@ -104,7 +114,7 @@ test_child_has_its_own_agent(void **state)
     assert_int_equal(take_all(), 4);
 }
 
-/* C code forked and told nobody: the first hit sees it. */
+/* Somebody forked and told nobody: the first hit sees it. */
 static void
 test_child_that_nobody_told_of(void **state)
 {
@@ -119,9 +129,7 @@ test_child_that_nobody_told_of(void **state)
 static int
 check_child_settles(void)
 {
-    contract_driver.lock();
-    sonde_agent_safe_point(suite_agent);
-    contract_driver.unlock();
+    settle();
     return check_child();
 }
 
@@ -177,9 +185,7 @@ test_child_has_a_life_of_its_own(void **state)
 static int
 check_child_begins_anew(void)
 {
-    contract_driver.lock();
-    sonde_agent_safe_point(suite_agent);
-    contract_driver.unlock();
+    settle();
     CHILD_CHECK(strcmp(status_of("p").status, "installed") == 0);
     CHILD_CHECK(suite_try_call("checkout", 6) == 21);
     CHILD_CHECK(status_of("p").captured == 1);
@@ -204,11 +210,12 @@ check_child_ends_nothing(void)
     int count = 0;
     struct record *record;
     while ((record = child_take()) != NULL) {
-        CHILD_CHECK(record->sections[SONDE_SECTION_ENTRY].is_there);
+        CHILD_CHECK(record->sections[SONDE_SECTION_ENTRY].is_there ||
+                    !contract_driver.probes_functions);
         record_free(record);
         count++;
     }
-    CHILD_CHECK(count == 4);
+    CHILD_CHECK(count == (contract_driver.probes_functions ? 4 : 3));
     return 0;
 }
 
@@ -219,8 +226,8 @@ test_fork_storm_under_load(void **state)
 {
     (void)state;
     probes_clear();
-    probes_add_function("p", "sum_to", "exit", NULL);
-    probes_add_function("q", "spin", "exit", NULL);
+    probes_add_function_or_line("p", 1, "sum_to", "exit", NULL);
+    probes_add_function_or_line("q", 1, "spin", "exit", NULL);
     probes_apply();
     suite_call("set_running", 1, 1);
     struct caller *callers[4];
@@ -249,7 +256,7 @@ check_grandchild(void)
     if (pid == 0) {
         end_child(check_child());
     }
-    CHILD_CHECK(pid > 0 && waitpid(pid, NULL, 0) == pid);
+    CHILD_CHECK(pid > 0 && wait_for(pid, NULL) == pid);
     return *verdict;
 }
 

@@ -13,16 +13,25 @@ test_stop_restores_everything(void **state)
     (void)state;
     probes_clear();
     probes_add_line("line", "LINE_TOTAL", NULL);
-    probes_add_function("exit", "total", "exit", NULL);
+    probes_add_function_or_line("exit", 1, "total", "exit", NULL);
     probes_apply();
     suite_call("checkout", 5, 18);
     assert_int_equal(take_all(), 2);
-    contract_driver.lock();
-    sonde_agent_stop(suite_agent);
-    contract_driver.unlock();
+    agent_stop();
     assert_pristine();
     suite_call("checkout", 5, 18);
     assert_int_equal(take_all(), 0);
+}
+
+static void
+use_stopped_agent(void *wanted)
+{
+    sonde_agent_stop(suite_agent);
+    sonde_agent_safe_point(suite_agent);
+    *(bool *)wanted = sonde_agent_wants_code(suite_agent, SONDE_STR("any"));
+    sonde_agent_code_ready(suite_agent, SONDE_STR("any"));
+    sonde_agent_code_vanished(suite_agent, 1);
+    sonde_agent_fault(suite_agent, "part", "after %s", "stop");
 }
 
 /* After stop every call does nothing; stop too. */
@@ -31,15 +40,10 @@ test_everything_is_harmless_after_stop(void **state)
 {
     (void)state;
     probes_only_line("p", "LINE_TOTAL", NULL);
-    contract_driver.lock();
-    sonde_agent_stop(suite_agent);
-    sonde_agent_stop(suite_agent);
-    sonde_agent_safe_point(suite_agent);
-    assert_false(sonde_agent_wants_code(suite_agent, SONDE_STR("any")));
-    sonde_agent_code_ready(suite_agent, SONDE_STR("any"));
-    sonde_agent_code_vanished(suite_agent, 1);
-    sonde_agent_fault(suite_agent, "part", "after %s", "stop");
-    contract_driver.unlock();
+    bool wants_code = true;
+    agent_stop();
+    contract_driver.with_lock(use_stopped_agent, &wants_code);
+    assert_false(wants_code);
     assert_int_not_equal(probes_try_apply("[]"), SONDE_OK);
     suite_unload("shop");
     suite_load("shop");
@@ -55,15 +59,13 @@ test_stop_while_code_runs(void **state)
     suite_call("set_running", 1, 1);
     probes_clear();
     probes_add_line("line", "LINE_SPIN", NULL);
-    probes_add_function("exit", "spin", "exit", NULL);
+    probes_add_function_or_line("exit", 1, "spin", "exit", NULL);
     probes_apply();
     struct caller *caller = caller_start("spin", 20, 1);
     while (status_of("line").hits < 10) {
         sleep_ms(1);
     }
-    contract_driver.lock();
-    sonde_agent_stop(suite_agent);
-    contract_driver.unlock();
+    agent_stop();
     assert_pristine();
     suite_call("set_running", 0, 0);
     caller_join(caller);
@@ -127,6 +129,15 @@ test_safe_point_while_all_block(void **state)
     caller_join(caller);
 }
 
+static void
+report_fault_twice(void *arg)
+{
+    (void)arg;
+    for (int i = 0; i < 2; i++) {
+        sonde_agent_fault(suite_agent, "inline_values", "does not match %d", 42);
+    }
+}
+
 /* CORE-17: a part that fails is told of, and everything else goes on. */
 static void
 test_fault_is_reported(void **state)
@@ -134,10 +145,7 @@ test_fault_is_reported(void **state)
     (void)state;
     static char report[65536];
     probes_only_line("p", "LINE_TOTAL", NULL);
-    contract_driver.lock();
-    sonde_agent_fault(suite_agent, "inline_values", "does not match %d", 42);
-    sonde_agent_fault(suite_agent, "inline_values", "does not match %d", 42);
-    contract_driver.unlock();
+    contract_driver.with_lock(report_fault_twice, NULL);
     assert_true(sonde_agent_testonly_report(suite_agent, report, sizeof(report)) > 0);
     assert_non_null(strstr(report, "inline_values"));
     assert_non_null(strstr(report, "does not match 42"));

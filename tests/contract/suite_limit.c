@@ -26,6 +26,7 @@ static void
 test_hit_limit_of_exits(void **state)
 {
     (void)state;
+    SUITE_NEEDS_FUNCTIONS();
     probes_only_function("p", "sum_to", "exit", ",\"hit_limit\":4");
     suite_call("sum_to", 10, 55);
     wait_status("p", "error", "hit_limit");
@@ -42,11 +43,11 @@ test_hit_limit_under_threads(void **state)
     enum { THREADS = 6, TIMES = 100 };
     struct caller *callers[THREADS];
     probes_only_line("p", "LINE_TOTAL", ",\"hit_limit\":50");
-    contract_driver.lock(); /* all wait for it, and go on together */
+    callers_hold();
     for (int i = 0; i < THREADS; i++) {
         callers[i] = caller_start("checkout", 5, TIMES);
     }
-    contract_driver.unlock();
+    callers_release();
     for (int i = 0; i < THREADS; i++) {
         caller_join(callers[i]);
         assert_int_equal(callers[i]->sum, 18 * TIMES);

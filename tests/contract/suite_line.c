@@ -43,7 +43,7 @@ test_line_shows_the_values(void **state)
         assert_int_equal(record->header.at, SONDE_AT_LINE);
         assert_int_equal(record->header.line, line);
         assert_int_equal(record->header.duration_ns, -1);
-        assert_true(str_is(record->header.function, contract_driver.frame_name("total")));
+        assert_true(str_is(record->header.function, contract_driver.place_name("total")));
         assert_true(record->header.timestamp_ns >= before_ns);
         assert_true(record->header.timestamp_ns <= sonde_clock_wall_ns());
         before_ns = record->header.timestamp_ns;
@@ -164,8 +164,8 @@ test_probes_share_a_line(void **state)
     probes_add_line("a", "LINE_TOTAL", NULL);
     probes_add_line("b", "LINE_TOTAL", NULL);
     probes_add_line("c", "LINE_TAX", NULL);
-    probes_add_function("d", "total", "exit", NULL);
-    probes_add_function("e", "total", "entry", NULL);
+    probes_add_function_or_line("d", 1, "total", "exit", NULL);
+    probes_add_function_or_line("e", 1, "total", "entry", NULL);
     probes_apply();
     suite_call_times(3, "checkout", 5, 18);
     static const char *const all[] = {"a", "b", "c", "d", "e"};
@@ -176,7 +176,7 @@ test_probes_share_a_line(void **state)
 
     probes_clear();
     probes_add_line("b", "LINE_TOTAL", NULL);
-    probes_add_function("d", "total", "exit", NULL);
+    probes_add_function_or_line("d", 1, "total", "exit", NULL);
     probes_apply();
     suite_call("checkout", 5, 18);
     assert_counts("b", 4, 4);
@@ -185,7 +185,7 @@ test_probes_share_a_line(void **state)
     assert_int_equal(take_all(), 2);
 
     probes_clear();
-    probes_add_function("d", "total", "exit", NULL);
+    probes_add_function_or_line("d", 1, "total", "exit", NULL);
     probes_apply();
     suite_call("checkout", 5, 18);
     assert_counts("d", 5, 5);

@@ -108,8 +108,8 @@ apply_some(unsigned bits, uint32_t revision)
     for (size_t i = 0; i < COUNT_OF(functions); i++, bits >>= 1) {
         snprintf(id, sizeof(id), "function%u", (unsigned)i);
         if ((bits & 1) != 0) {
-            probes_add(id, revision, contract_driver.location("shop", functions[i]),
-                       i % 2 == 0 ? "exit" : "entry", NULL);
+            probes_add_function_or_line(id, revision, functions[i],
+                                        i % 2 == 0 ? "exit" : "entry", NULL);
         }
     }
     probes_apply();

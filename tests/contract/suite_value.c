@@ -25,7 +25,8 @@ test_scalars(void **state)
     const struct value *nothing = line_local(record, "nothing");
     assert_int_equal(nothing->kind, VALUE_NULL);
     assert_type(nothing, CONTRACT_NIL);
-    assert_text(line_local(record, "yes"), CONTRACT_BOOL, "true");
+    assert_text(line_local(record, "yes"), CONTRACT_TRUE, "true");
+    assert_text(line_local(record, "no"), CONTRACT_FALSE, "false");
     assert_text(line_local(record, "half"), CONTRACT_FLOAT, "0.5");
     assert_text(line_local(record, "plain"), CONTRACT_TEXT, "plain");
     assert_text(line_local(record, "accents"), CONTRACT_TEXT, "d\xc3\xa9j\xc3\xa0");
@@ -35,8 +36,8 @@ test_scalars(void **state)
     assert_int(line_argument(record, "n"), 5);
     const struct value *item = line_local(record, "item");
     assert_type(item, CONTRACT_ITEM);
-    assert_text(value_member(item, "name"), CONTRACT_TEXT, "pen");
-    assert_int(value_member(item, "price"), 3);
+    assert_text(value_field(item, "name"), CONTRACT_TEXT, "pen");
+    assert_int(value_field(item, "price"), 3);
     assert_int_equal(item->count, 2);
     assert_false(item->truncated);
     record_free(record);
@@ -232,8 +233,8 @@ test_redaction_by_default(void **state)
     assert_true(is_redacted(value_member(line_local(record, "config"), "auth-token")));
     assert_text(value_member(line_local(record, "config"), "plain"), CONTRACT_TEXT,
                 "visible-entry");
-    assert_true(is_redacted(value_member(line_local(record, "account"), "password")));
-    assert_text(value_member(line_local(record, "account"), "city"), CONTRACT_TEXT,
+    assert_true(is_redacted(value_field(line_local(record, "account"), "password")));
+    assert_text(value_field(line_local(record, "account"), "city"), CONTRACT_TEXT,
                 "visible-city");
     assert_text(line_local(record, "nickname"), CONTRACT_TEXT, "hunter2-nick");
     static const char *const hidden[] = {"hunter2-local", "hunter2-key", "hunter2-entry",
@@ -265,7 +266,7 @@ test_redaction_by_the_user(void **state)
     suite_restart(&config);
     struct record *record = capture("secrets", "LINE_SECRETS", NULL);
     assert_true(is_redacted(line_local(record, "nickname")));
-    assert_true(is_redacted(value_member(line_local(record, "account"), "nickname")));
+    assert_true(is_redacted(value_field(line_local(record, "account"), "nickname")));
     assert_true(is_redacted(line_local(record, "sealed")));
     assert_true(is_redacted(line_local(record, "password")));
     assert_text(line_local(record, "session"), CONTRACT_TEXT, "visible-session");
@@ -281,19 +282,27 @@ test_tripwires_are_captured(void **state)
     struct record *record = capture("snares", "LINE_SNARES", LIMITS("\"depth\":8"));
     const struct value *trap = line_local(record, "trap");
     assert_type(trap, CONTRACT_TRIPWIRE);
-    assert_int(value_member(trap, "armed"), 7);
+    assert_int(value_field(trap, "armed"), 7);
     const struct value *traps = line_local(record, "traps");
     assert_int_equal(traps->count, 2);
-    assert_int(value_member(value_at(traps, 0), "armed"), 7);
-    assert_int(value_member(value_member(value_at(traps, 1), "trap"), "armed"), 7);
+    assert_int(value_field(value_at(traps, 0), "armed"), 7);
+    assert_int(value_field(value_member(value_at(traps, 1), "trap"), "armed"), 7);
     record_free(record);
     suite_call("tripwire_count", 0, 0);
+}
 
+/* CORE-05: nor where a function begins or ends. */
+static void
+test_tripwires_at_a_functions_ends(void **state)
+{
+    (void)state;
+    SUITE_NEEDS_FUNCTIONS();
     probes_only_function("p", "snares", "exit", NULL);
     suite_call("snares", 5, 5);
-    record = take_only();
-    trap = record_value(record, SONDE_SECTION_RETURN, SONDE_GROUP_LOCALS, "trap");
-    assert_int(value_member(trap, "armed"), 7);
+    struct record *record = take_only();
+    const struct value *trap =
+        record_value(record, SONDE_SECTION_RETURN, SONDE_GROUP_LOCALS, "trap");
+    assert_int(value_field(trap, "armed"), 7);
     record_free(record);
     suite_call("tripwire_count", 0, 0);
 }
@@ -312,6 +321,7 @@ contract_suite_value(void)
         SUITE_TEST(test_redaction_by_default),
         SUITE_TEST(test_redaction_by_the_user),
         SUITE_TEST(test_tripwires_are_captured),
+        SUITE_TEST(test_tripwires_at_a_functions_ends),
     };
     return cmocka_run_group_tests_name("value", tests, NULL, NULL);
 }

@@ -28,13 +28,24 @@ const struct fault_kind fault_allocations = {"allocation", allocations_on,
 /* What acts hand from prepare to run; made while faults are off. */
 static const char *list;
 
-static int
-apply_quietly(const char *json)
+struct apply_job {
+    const char *json;
+    int rc;
+};
+
+static void
+apply_job(void *arg)
 {
-    contract_driver.lock();
-    int rc = sonde_agent_testonly_apply(suite_agent, sonde_str_from(json), NULL);
-    contract_driver.unlock();
-    return rc;
+    struct apply_job *job = arg;
+    job->rc = sonde_agent_testonly_apply(suite_agent, sonde_str_from(job->json), NULL);
+}
+
+int
+fault_apply(const char *json)
+{
+    struct apply_job job = {.json = json};
+    contract_driver.with_lock(apply_job, &job);
+    return job.rc;
 }
 
 static void
@@ -71,7 +82,7 @@ prepare_apply(void)
 static int
 run_apply(void)
 {
-    return apply_quietly(list);
+    return fault_apply(list);
 }
 
 static void
@@ -109,7 +120,7 @@ check_revise(int rc, bool is_hit)
 static int
 run_remove(void)
 {
-    return apply_quietly("[]");
+    return fault_apply("[]");
 }
 
 static void
@@ -181,11 +192,17 @@ prepare_hits(void)
 }
 
 static void
+nothing(void *arg)
+{
+    (void)arg;
+}
+
+static void
 prepare_tick(void)
 {
     prepare_probes();
-    contract_driver.lock(); /* so that no safe point comes before ours */
-    contract_driver.unlock();
+    contract_driver.with_lock(nothing,
+                              NULL); /* so that no safe point comes before ours */
     probes_clear();
     probes_add_line("ending", "LINE_TOTAL", ",\"hit_limit\":1");
     probes_apply();
@@ -195,9 +212,7 @@ static int
 run_tick(void)
 {
     int64_t result = suite_try_call("checkout", 5);
-    contract_driver.lock();
-    sonde_agent_safe_point(suite_agent);
-    contract_driver.unlock();
+    settle();
     return result == 18 ? SONDE_OK : SONDE_E_VM;
 }
 
@@ -260,12 +275,12 @@ run_life(void)
     if (world_start(NULL) != SONDE_OK) {
         return world_runs() ? SONDE_E_NOMEM : SONDE_E_VM;
     }
-    int rc = apply_quietly(list);
+    int rc = fault_apply(list);
     bool runs = world_runs();
     rc = rc == SONDE_OK ? run_reload() : rc;
     runs = runs && world_runs();
     run_report();
-    int removed = apply_quietly("[]");
+    int removed = fault_apply("[]");
     runs = runs && world_runs();
     rc = rc == SONDE_OK ? removed : rc;
     return runs ? rc : SONDE_E_VM;

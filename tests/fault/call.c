@@ -216,9 +216,7 @@ run_offline(void)
     if (rc != SONDE_OK) {
         return rc;
     }
-    contract_driver.lock();
-    rc = sonde_agent_testonly_apply(suite_agent, sonde_str_from(list), NULL);
-    contract_driver.unlock();
+    rc = fault_apply(list);
     return world_runs() ? rc : SONDE_E_VM;
 }
 

@@ -63,6 +63,9 @@ bool world_runs(void);
  * with cause `internal`. */
 void world_check_statuses(uint32_t revision, bool exact);
 
+/* Makes that list the agent's, without a word. Ctx: faults may be on. */
+int fault_apply(const char *json);
+
 extern const struct fault_kind fault_allocations;
 
 int fault_suite_allocation(void);

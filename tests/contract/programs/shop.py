@@ -127,7 +127,7 @@ def sum_to(n):
 def turns(n):
     first = n
     time.sleep(0)
-    second = first + n
+    second = first + n  # LINE_TURNS
     time.sleep(0)
     return second
 
@@ -146,7 +146,7 @@ def set_running(n):
 
 
 def spin(n):
-    i = 0
+    i = 0  # LINE_START
     while running > 0:
         i = i + 1  # LINE_SPIN
         time.sleep(n / 1e6)
@@ -161,6 +161,7 @@ def nap(n):
 def shapes(n):
     nothing = None
     yes = True
+    no = False
     half = 0.5
     plain = "plain"
     accents = "d\u00e9j\u00e0"

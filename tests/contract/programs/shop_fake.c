@@ -326,7 +326,7 @@ static const struct vm_line sum_to[] = {
 static const struct vm_line turns[] = {
     DO(VM_SET, .to = "first", .a = VAR("n")),
     DO(VM_YIELD),
-    DO(VM_ADD, .to = "second", .a = VAR("first"), .b = VAR("n")),
+    DO(VM_ADD, .to = "second", .a = VAR("first"), .b = VAR("n")), /* LINE_TURNS */
     DO(VM_YIELD),
     DO(VM_RETURN, .a = VAR("second")),
 };
@@ -345,7 +345,7 @@ static const struct vm_line set_running[] = {
 };
 
 static const struct vm_line spin[] = {
-    DO(VM_SET, .to = "i", .a = INT(0)),
+    DO(VM_SET, .to = "i", .a = INT(0)), /* LINE_START */
     DO(VM_IF_LESS, .label = "again", .go = "body", .a = INT(0), .b = VAR("running")),
     DO(VM_RETURN, .a = VAR("i")),
     DO(VM_ADD, .label = "body", .to = "i", .a = VAR("i"), .b = INT(1)), /* LINE_SPIN */
@@ -369,6 +369,7 @@ static const uint32_t smile[] = {0x1f642};
 static const struct vm_line shapes[] = {
     DO(VM_SET, .to = "nothing", .a = NIL),
     DO(VM_SET, .to = "yes", .a = BOOL(true)),
+    DO(VM_SET, .to = "no", .a = BOOL(false)),
     DO(VM_SET, .to = "half", .a = FLOAT(0.5)),
     DO(VM_SET, .to = "plain", .a = TEXT("plain")),
     DO(VM_SET, .to = "accents", .a = CODED(VM_LATIN1, "d\xe9j\xe0", 4)),
@@ -430,7 +431,7 @@ static const struct vm_function functions[] = {
     FUNCTION("set_running", 1, set_running, "n"),
     FUNCTION("spin", 1, spin, "n", "i"),
     FUNCTION("nap", 1, nap, "n"),
-    FUNCTION("shapes", 1, shapes, "n", "nothing", "yes", "half", "plain", "accents", "kanji",
+    FUNCTION("shapes", 1, shapes, "n", "nothing", "yes", "no", "half", "plain", "accents", "kanji",
              "smile", "raw", "long", "wide", "deep", "pairs", "broad", "ring", "item"),
     FUNCTION("huge", 1, huge, "n", "grid"),
     FUNCTION("secrets", 1, secrets, "n", "password", "api_key", "config", "account",
