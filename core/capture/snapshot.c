@@ -333,6 +333,18 @@ put_captures(struct walk *walk)
 
 /* --- The record --------------------------------------------------------------------- */
 
+/* The name of what ran. The stack knows the class of a method, which its place in a file may not. */
+static struct sonde_str
+function_of(const struct scan *scan, const struct sonde_tape_header *header)
+{
+    struct walk walk = {.reader = scan->stack};
+
+    if (scan->has_stack && next_event(&walk) == SONDE_TAPE_STACK_BEGIN &&
+        next_event(&walk) == SONDE_TAPE_FRAME && walk.event.text.len > 0)
+        return walk.event.text;
+    return header->function;
+}
+
 static void
 put_attributes(struct sonde_buf *out, const struct scan *scan,
                const struct sonde_tape_header *header, struct sonde_str id)
@@ -346,7 +358,7 @@ put_attributes(struct sonde_buf *out, const struct scan *scan,
         sonde_otlp_attr_int(out, field, SONDE_ATTR_DURATION_NS, header->duration_ns);
     sonde_otlp_attr_str(out, field, SONDE_ATTR_FILE, header->file);
     sonde_otlp_attr_int(out, field, SONDE_ATTR_LINE, header->line);
-    sonde_otlp_attr_str(out, field, SONDE_ATTR_FUNCTION, header->function);
+    sonde_otlp_attr_str(out, field, SONDE_ATTR_FUNCTION, function_of(scan, header));
     if (scan->has_thread) {
         sonde_otlp_attr_int(out, field, SONDE_ATTR_THREAD_ID, (int64_t)scan->thread.id);
         sonde_otlp_attr_str(out, field, SONDE_ATTR_THREAD_NAME, scan->thread.text);

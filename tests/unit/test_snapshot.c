@@ -11,6 +11,7 @@ static struct {
     struct sonde_buf request, body;
     unsigned logs;
     bool has_trace, has_thread;
+    const char *function; /* that it has to name; NULL: "work" */
 } got;
 
 static int
@@ -33,7 +34,9 @@ got_log(void *arg, const struct sonde_otlp_log *log)
     assert_true(sonde_str_eq(ATTR_STR("sonde.snapshot.id"), S("id-1")));
     assert_true(sonde_str_eq(ATTR_STR("sonde.probe.id"), S("p1")));
     assert_true(sonde_str_eq(ATTR_STR("code.file.path"), S("app.py")));
-    assert_true(sonde_str_eq(ATTR_STR("code.function.name"), S("work")));
+    assert_true(
+        sonde_str_eq(ATTR_STR("code.function.name"),
+                     sonde_str_from(got.function != NULL ? got.function : "work")));
     assert_int_equal(ATTR_INT("sonde.probe.revision"), 7);
     assert_int_equal(ATTR_INT("code.line.number"), 42);
     assert_int_equal(ATTR_INT("sonde.duration_ns"), got.has_trace ? 1234 : -99);
@@ -204,11 +207,27 @@ test_core_04_a_cut_stack_says_so(void **state)
     limits.frames = 1;
     begin(NULL);
     sonde_tape_stack_begin(&tape);
-    assert_true(sonde_tape_frame(&tape, S("a.py"), S("f"), 1));
+    assert_true(sonde_tape_frame(&tape, S("a.py"), S("work"), 1));
     assert_false(sonde_tape_frame(&tape, S("a.py"), S("g"), 2));
     sonde_tape_stack_end(&tape);
-    assert_body("{\"stack\":[{\"file\":\"a.py\",\"function\":\"f\",\"line\":1}],"
+    assert_body("{\"stack\":[{\"file\":\"a.py\",\"function\":\"work\",\"line\":1}],"
                 "\"stack_truncated\":true,\"captures\":{}}");
+}
+
+/* The place says "work"; the stack knows whose it is. */
+static void
+test_function_is_named_as_in_the_stack(void **state)
+{
+    (void)state;
+    begin(NULL);
+    sonde_tape_stack_begin(&tape);
+    sonde_tape_frame(&tape, S("app.rb"), S("Cart#work"), 42);
+    sonde_tape_stack_end(&tape);
+    got.function = "Cart#work";
+    assert_body(
+        "{\"stack\":[{\"file\":\"app.rb\",\"function\":\"Cart#work\",\"line\":42}],"
+        "\"captures\":{}}");
+    got.function = NULL;
 }
 
 static void
@@ -375,6 +394,7 @@ main(void)
         SNAPSHOT_TEST(test_core_04_markers),
         SNAPSHOT_TEST(test_numbers_become_text_here),
         SNAPSHOT_TEST(test_core_04_a_cut_stack_says_so),
+        SNAPSHOT_TEST(test_function_is_named_as_in_the_stack),
         SNAPSHOT_TEST(test_function_with_everything),
         SNAPSHOT_TEST(test_throwable),
         SNAPSHOT_TEST(test_deepest_value_is_accepted),
