@@ -215,7 +215,10 @@ put_scalar(struct sonde_pen *pen, const struct sonde_json *value)
     if (is_cut(value)) {
         int64_t size = sonde_json_get_int(value, "size", -1);
         if (size >= 0) {
-            sonde_pen_printf(pen, SONDE_TONE_WARN, "… (%lld in all)", (long long)size);
+            /* Ruby's strings know their bytes; to count characters would mean reading on. */
+            bool is_ruby = sonde_str_eq(type, SONDE_STR("String"));
+            sonde_pen_printf(pen, SONDE_TONE_WARN, "… (%lld %sin all)", (long long)size,
+                             is_ruby ? "bytes " : "");
         } else {
             sonde_pen_put(pen, SONDE_TONE_WARN, "… (cut)");
         }

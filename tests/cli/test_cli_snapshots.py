@@ -238,3 +238,7 @@ def test_symbols_read_as_ruby_writes_them(fake, sonde):
         assert wanted in out, out
     assert "Symbol" not in out
     assert "x: Symbol = :tea" in shown(fake, sonde, symbol("tea"))
+
+
+def test_a_cut_ruby_string_is_counted_in_bytes(fake, sonde):
+    assert '"é"… (600 bytes in all)' in shown(fake, sonde, value("String", "é", truncated=True, size=600))
