@@ -67,6 +67,24 @@ read_int(struct sonde_db *db, const char *sql, int *out, struct sonde_err *err)
     return rc;
 }
 
+/* All as of one moment: another connection may be making the file right now. On an error the
+ * transaction is left open, for the caller to close the connection. */
+static int
+read_kind(struct sonde_db *db, int *id, int *version, int *tables, struct sonde_err *err)
+{
+    int rc = sonde_db_exec(db, "BEGIN", err);
+    if (rc == SONDE_OK) {
+        rc = read_int(db, "PRAGMA application_id", id, err);
+    }
+    if (rc == SONDE_OK) {
+        rc = read_int(db, "PRAGMA user_version", version, err);
+    }
+    if (rc == SONDE_OK) {
+        rc = read_int(db, "SELECT count(*) FROM sqlite_schema", tables, err);
+    }
+    return rc == SONDE_OK ? sonde_db_exec(db, "COMMIT", err) : rc;
+}
+
 /* Whose file it is; *version 0: nothing is in it. */
 static int
 check_kind(struct sonde_db *db, const struct sonde_db_kind *kind, int *version,
@@ -74,13 +92,7 @@ check_kind(struct sonde_db *db, const struct sonde_db_kind *kind, int *version,
 {
     int id = 0;
     int tables = 0;
-    int rc = read_int(db, "PRAGMA application_id", &id, err);
-    if (rc == SONDE_OK) {
-        rc = read_int(db, "PRAGMA user_version", version, err);
-    }
-    if (rc == SONDE_OK) {
-        rc = read_int(db, "SELECT count(*) FROM sqlite_schema", &tables, err);
-    }
+    int rc = read_kind(db, &id, version, &tables, err);
     if (rc != SONDE_OK) {
         return rc;
     }
