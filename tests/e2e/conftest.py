@@ -1,30 +1,19 @@
-"""Fixtures: a real collector, real applications under real servers, on every supported CPython."""
+"""Fixtures: a real collector, real applications under real servers, on every interpreter."""
 import json
 import os
 import pathlib
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 import urllib.request
 
 import pytest
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from hosts import KINDS, ROOT, PythonHost, RubyHost
+
 APPS = pathlib.Path(__file__).resolve().parent / "apps"
 SONDE = os.environ.get("SONDE", str(ROOT / "build" / "sonde"))
-
-
-def supported_pythons():
-    out = subprocess.run([str(ROOT / "tools" / "find-pythons"), "--supported"],
-                         capture_output=True, text=True, check=True).stdout
-    return dict(line.split()[:2] for line in out.splitlines())
-
-
-PYTHONS = supported_pythons()
-assert PYTHONS, "no supported CPython found"
 
 
 def wait_for(what, condition, seconds=20):
@@ -119,6 +108,12 @@ class Collector:
     def json(self, *args):
         return [json.loads(line) for line in self.sonde(*args, "--json").stdout.splitlines()]
 
+    def post(self, path, body):
+        request = urllib.request.Request(self.url + path, json.dumps(body).encode(),
+                                         {"Content-Type": "application/json"})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.load(response)
+
     def add(self, *args, wait=20):
         return self.sonde("probe", "add", *args, "--wait", wait).stdout.strip()
 
@@ -142,35 +137,36 @@ def collector(tmp_path):
     it.stop()
 
 
-@pytest.fixture(scope="session", params=sorted(PYTHONS))
-def python(request):
-    """An environment with the applications' packages, one per supported CPython."""
-    base = PYTHONS[request.param]
-    venv = ROOT / "build" / "venv" / f"app-{request.param}"
-    wanted = (ROOT / "examples/flask_shop/requirements.txt").read_text()
-    ready = venv / "ready"
-    if not ready.exists() or ready.read_text() != base + wanted:
-        shutil.rmtree(venv, ignore_errors=True)
-        subprocess.run([base, "-m", "venv", str(venv)], check=True)
-        subprocess.run([str(venv / "bin/pip"), "install", "-q", "--disable-pip-version-check", "-r",
-                        str(ROOT / "examples/flask_shop/requirements.txt")], check=True)
-        ready.write_text(base + wanted)
-    return venv / "bin" / "python"
+def hosts(*kinds):
+    """A fixture that gives each interpreter of these kinds in turn."""
+    params = {name: (kind, base) for kind, name, base in KINDS if kind in kinds}
+
+    @pytest.fixture(scope="session", params=list(params))
+    def each(request):
+        kind, base = params[request.param]
+        return kind.make(request.param, base)
+    return each
+
+
+host = hosts(PythonHost, RubyHost)
+python_host = hosts(PythonHost)
+ruby_host = hosts(RubyHost)
 
 
 class App:
-    """The Flask shop under gunicorn, under `sonde run`."""
+    """A web application under `sonde run`: the host's shop, or what `command` serves. With `run` off
+    the application looks for the agent itself."""
 
-    def __init__(self, collector, python, tmp_path, workers=2, env=None, extra=()):
-        self.collector = collector
+    def __init__(self, collector, host, tmp_path, workers=2, env=None, extra=(), command=None,
+                 run=True):
+        self.collector, self.host, self.workers = collector, host, workers
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
-        self.process = Process(
-            [SONDE, "run", "--server", collector.url, "--service", "shop", "--env", "test",
-             "--version", "1.2.3", "--", str(python.parent / "gunicorn"), "--workers", str(workers),
-             "--threads", "4", "--bind", f"127.0.0.1:{self.port}",
-             "--chdir", str(ROOT / "examples/flask_shop"), *extra, "shop:app"],
-            tmp_path / "app.log", env={**os.environ, **(env or {})})
+        served = command(self.port) if command else host.server(self.port, workers, extra)
+        runner = [SONDE, "run", "--server", collector.url, "--service", "shop", "--env", "test",
+                  "--version", "1.2.3", "--"] if run else []
+        self.process = Process([*runner, *served], tmp_path / "app.log",
+                               env={**os.environ, **(env or {})})
         wait_for("the application", self.is_up)
 
     def is_up(self):
@@ -179,6 +175,14 @@ class App:
             return get(self.url + "/health", 2)[0] == 200
         except OSError:
             return False
+
+    def add(self, *args):
+        """Adds a probe and waits until every worker has it."""
+        probe = self.collector.add(*args)
+        wait_for("every worker", lambda: sum(
+            i["status"] in ("installed", "emitting")
+            for i in self.collector.instances(probe)) >= max(self.workers, 1))
+        return probe
 
     def order(self, item="tea", quantity=1):
         status, body = get(f"{self.url}/order?item={item}&quantity={quantity}")
@@ -190,26 +194,46 @@ class App:
 
 
 @pytest.fixture
-def app(collector, python, tmp_path):
-    it = App(collector, python, tmp_path)
+def app(collector, host, tmp_path):
+    it = App(collector, host, tmp_path)
     yield it
     it.stop()
 
 
-def run_script(collector, python, source, *args, env=None, timeout=60, service="script"):
-    """Runs a program of the test's own under `sonde run` and returns what came of it."""
-    return subprocess.run([SONDE, "run", "--server", collector.url, "--service", service, "--",
-                           str(python), str(source), *map(str, args)],
+@pytest.fixture
+def python_app(collector, python_host, tmp_path):
+    it = App(collector, python_host, tmp_path)
+    yield it
+    it.stop()
+
+
+def command_of(collector, host, program, *args, flags=()):
+    """What starts a test's own program under `sonde run`."""
+    return [SONDE, "run", "--server", collector.url, "--service", "script", "--", host.interpreter,
+            *flags, str(program.path), *map(str, args)]
+
+
+def run_program(collector, host, program, *args, flags=(), env=None, timeout=60):
+    """Runs it to its end and returns what came of it."""
+    return subprocess.run(command_of(collector, host, program, *args, flags=flags),
                           capture_output=True, text=True, timeout=timeout,
                           env={**os.environ, **(env or {})})
 
 
-def line_of(path, text):
-    for number, line in enumerate(pathlib.Path(path).read_text().splitlines(), 1):
-        if text in line:
-            return number
-    raise AssertionError(f"{text!r} is not in {path}")
+class Running:
+    """A test's own program while a test looks at it; ended with the block."""
 
+    def __init__(self, collector, host, program, tmp_path, *args, flags=(), env=None):
+        self.process = Process(command_of(collector, host, program, *args, flags=flags),
+                               tmp_path / "program.log",
+                               env={**os.environ, **(env or {})})
+        self.pid = self.process.popen.pid
 
-PRICING = ROOT / "examples/flask_shop/pricing.py"
-sys.path.insert(0, str(pathlib.Path(__file__).parent))
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stop()
+
+    def output(self):
+        return self.process.output()

@@ -6,9 +6,7 @@ import urllib.error
 import urllib.request
 import uuid
 
-from conftest import PRICING, Collector, App, get, line_of, wait_for
-
-TOTAL = line_of(PRICING, "total = subtotal - discount")
+from conftest import App, Collector, get, wait_for
 
 
 class Traffic(threading.Thread):
@@ -32,13 +30,12 @@ class Traffic(threading.Thread):
         self.join()
 
 
-def test_CORE_12_collector_killed_and_started_again(collector, python, tmp_path):
-    app = App(collector, python, tmp_path, env={"SONDE_QUEUE_BYTES": "262144",
-                                                "SONDE_MAX_RATE": "5000",
-                                                "SONDE_CPU_PERCENT": "50"})
+def test_CORE_12_collector_killed_and_started_again(collector, host, tmp_path):
+    app = App(collector, host, tmp_path, env={"SONDE_QUEUE_BYTES": "262144", "SONDE_MAX_RATE": "5000",
+                                              "SONDE_CPU_PERCENT": "50"})
     traffic = Traffic(app.url + "/order?item=tea&quantity=2")
     try:
-        probe = collector.add(f"pricing.py:{TOTAL}", "--rate", 5000)
+        probe = collector.add(host.place, "--rate", 5000)
         traffic.start()
         collector.await_snapshots(probe)
         collector.kill()
@@ -119,15 +116,45 @@ def test_kill_9_right_after_the_acknowledgement_loses_nothing(tmp_path):
         collector.stop()
 
 
-def test_CORE_12_no_collector_at_all(python, tmp_path, collector):
+def test_the_first_snapshot_of_a_day_is_read_while_its_file_is_made(tmp_path):
+    """Readers that ask without pause get an answer, with the snapshot in it or not yet."""
+    failures = []
+
+    def read_until(over, url):
+        while not over.is_set():
+            try:
+                get(url + "/api/v1/snapshots?probe=p-durable")
+            except urllib.error.HTTPError as error:
+                failures.append(error.read())
+
+    for i in range(15):
+        (tmp_path / str(i)).mkdir()
+        collector, over = Collector(tmp_path / str(i)), threading.Event()
+        readers = [threading.Thread(target=read_until, args=(over, collector.url)) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+        call = urllib.request.Request(collector.url + "/v1/logs", export_request([f"first-{i}"]),
+                                      {"Content-Type": "application/x-protobuf"})
+        try:
+            urllib.request.urlopen(call, timeout=10).close()
+            get(f"{collector.url}/api/v1/snapshots/first-{i}")
+        finally:
+            over.set()
+            for reader in readers:
+                reader.join()
+            collector.stop()
+    assert failures == []
+
+
+def test_CORE_12_no_collector_at_all(host, tmp_path, collector):
     """The application starts, serves and ends as without us."""
     collector.stop()
-    app = App(collector, python, tmp_path)
+    app = App(collector, host, tmp_path)
     try:
         for _ in range(20):
             app.order()
     finally:
         began = time.monotonic()
         status = app.stop()
-    assert status == 0
+    assert status == host.ends_with
     assert time.monotonic() - began < 10

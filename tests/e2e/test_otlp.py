@@ -14,7 +14,6 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsSer
 
 from conftest import SONDE, get, wait_for
 from test_collector_loss import export_request
-from test_processes import write
 
 
 class Backend(http.server.BaseHTTPRequestHandler):
@@ -56,25 +55,32 @@ def attributes(holder):
     return {kv.key: plain(kv.value) for kv in holder.attributes}
 
 
-def test_CORE_15_another_backend_reads_it(collector, python, tmp_path):
-    program = write(tmp_path, """
+def test_CORE_15_another_backend_reads_it(collector, host, tmp_path):
+    program = host.program(tmp_path, python="""
         import time
         def work(n):
-            return {"n": n, "none": None, "many": list(range(200))}
+            made = {"n": n, "none": None, "many": list(range(200))}
+            return made  # PROBE
         while True:
             work(7)
             time.sleep(0.05)
+        """, ruby="""
+        def work(n)
+          made = { "n" => n, "none" => nil, "many" => (0...200).to_a }
+          made # PROBE
+        end
+        loop { work(7); sleep 0.05 }
         """)
     backend = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Backend)
     threading.Thread(target=backend.serve_forever, daemon=True).start()
     Backend.requests.clear()
     app = subprocess.Popen(
         [SONDE, "run", "--server", collector.url, "--service", "billing", "--env", "prod", "--version",
-         "9.1", "--", str(python), str(program)],
+         "9.1", "--", host.interpreter, str(program.path)],
         env={**os.environ, "OTEL_RESOURCE_ATTRIBUTES": "team=red%20team,service.name=other",
              "SONDE_OTLP_ENDPOINT": f"http://127.0.0.1:{backend.server_port}"})
     try:
-        probe = collector.add("program:work")
+        probe = collector.add("program:work" if host.language == "python" else program.at())
         wait_for("a request", lambda: Backend.requests)
     finally:
         app.terminate()
@@ -88,15 +94,21 @@ def test_CORE_15_another_backend_reads_it(collector, python, tmp_path):
     assert resource["service.name"] == "billing" and resource["service.version"] == "9.1"
     assert resource["deployment.environment.name"] == resource["deployment.environment"] == "prod"
     assert resource["team"] == "red team"
-    assert resource["telemetry.sdk.language"] == "python" and resource["process.pid"] == app.pid
+    assert resource["telemetry.sdk.language"] == host.language and resource["process.pid"] == app.pid
     record = request.resource_logs[0].scope_logs[0].log_records[0]
     assert record.event_name == "sonde.snapshot" and record.time_unix_nano > 0
     assert attributes(record)["sonde.probe.id"] == probe
-    assert attributes(record)["code.function.name"] == "work"
     captures = plain(record.body)["captures"]
-    assert captures["entry"]["arguments"]["n"] == {"type": "int", "value": "7"}
-    pairs = {e["key"]["value"]: e["value"] for e in captures["return"]["return_value"]["entries"]}
-    assert pairs["none"] == {"type": "NoneType", "is_null": True}
+    if host.language == "python":
+        function, arguments = "work", captures["entry"]["arguments"]
+        made = captures["return"]["return_value"]
+    else:
+        function, captured = "Object#work", captures["lines"][str(program.line())]
+        arguments, made = captured["arguments"], captured["locals"]["made"]
+    assert attributes(record)["code.function.name"] == function
+    assert arguments["n"] == {"type": host.integer, "value": "7"}
+    pairs = {e["key"]["value"]: e["value"] for e in made["entries"]}
+    assert pairs["none"] == {"type": host.null, "is_null": True}
     assert pairs["many"]["truncated"] is True and pairs["many"]["size"] == 200
     assert pairs["many"]["not_captured_reason"] == "collection_size"
 
