@@ -7,4 +7,4 @@ $(BUILD)/bench/%: bench/%.c $(LIBSONDE)
 	$(CC) $(CPPFLAGS) $(CFLAGS_ALL) $(LDFLAGS_ALL) -o $@ $< $(LIBSONDE) $(CORE_LIBS)
 
 bench: all $(BENCH_INGEST)
-	python3 bench/run.py $(BENCH)
+	BUILD=$(abspath $(BUILD)) python3 bench/run.py $(BENCH)

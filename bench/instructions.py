@@ -1,6 +1,6 @@
 """One way of running a function N times, to be counted by callgrind. Usage: instructions.py MODE N
 
-Modes: none (no agent), unarmed, never, rejected, function; handler, snapshot, plain. The agent runs without
+Modes: none (no agent), unarmed, never, rejected, other, function; handler, snapshot, plain. The agent runs without
 a collector (SONDE_SERVER=""): what is counted is the application's thread."""
 import json
 import sys
@@ -12,13 +12,13 @@ mode, calls = sys.argv[1], int(sys.argv[2])
 PLACES = {
     "never": ("subject.py:%d" % subject.line_of("# NEVER"), 0.001),
     "rejected": ("subject.py:%d" % subject.line_of("# HOT"), 0.001),
+    "other": ("subject.py:%d" % subject.line_of("# HOT"), 0.001),
     "function": ("subject:hot", 0.001),
     "snapshot": ("subject.py:%d" % subject.line_of("# NINE LOCALS"), 5000),
 }
 
 
-def hot_loop(n):
-    f = subject.hot
+def hot_loop(n, f=subject.hot):
     for i in range(n):
         f(i, 7)
 
@@ -45,6 +45,8 @@ if mode == "plain":
         handler_loop(calls)
 elif mode in ("handler", "snapshot"):
     handler_loop(calls)
+elif mode == "other":
+    hot_loop(calls, subject.other)
 else:
     hot_loop(calls)
 if mode == "snapshot":

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every figure that Sonde claims, measured here and now, beside the plain way of doing it.
 
-Usage: bench/run.py [python] [instructions] [latency] [memory] [ingest]     (all without arguments)
+Usage: bench/run.py [python] [ruby] [instructions] [latency] [memory] [ingest]  (all without arguments)
 
 The machine may be noisy: each figure is the median over rounds in which the two sides of a ratio
 are measured in turn, and the ratio is the median of the rounds' own ratios. Rows that begin with
@@ -15,21 +15,61 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
-BUILD = ROOT / "build"
+BUILD = pathlib.Path(os.environ.get("BUILD", ROOT / "build")).resolve()
 SONDE = str(BUILD / "sonde")
 ROUNDS = int(os.environ.get("ROUNDS", "15"))
 # Enough for five thousand snapshots a second; the defaults would throttle what is measured.
-OPEN_LIMITS = {"SONDE_MAX_RATE": "100000", "SONDE_CPU_PERCENT": "100", "SONDE_QUEUE_BYTES": str(1 << 26)}
+OPEN_RATES = {"SONDE_MAX_RATE": "100000", "SONDE_CPU_PERCENT": "100"}
+OPEN_LIMITS = {**OPEN_RATES, "SONDE_QUEUE_BYTES": str(1 << 26)}
+
+
+class Runtime:
+    """An interpreter, how its subject is started, and the plain ways that stand beside ours."""
+
+    def __init__(self, name, argv, suffix, lib, ways, rejected, function=None):
+        self.name, self.argv, self.suffix, self.lib = name, argv, suffix, lib
+        self.ways, self.rejected, self.function = ways, rejected, function
+
+    def place(self, line):
+        return f"subject{self.suffix}:{line}"
+
+    def counted(self, mode, calls):
+        """The command whose instructions are counted, and its environment."""
+        return ([*self.argv, str(ROOT / f"bench/instructions{self.suffix}"), mode, str(calls)],
+                {**os.environ, **OPEN_LIMITS, **self.lib, "SONDE_SERVER": "", "PYTHONHASHSEED": "0"})
+
+
+def output(*command):
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def pythons():
-    out = subprocess.run([str(ROOT / "tools/find-pythons"), "--supported"],
-                         capture_output=True, text=True, check=True).stdout
-    return [line.split()[:2] for line in out.splitlines()]
+    ways = {"plain-monitoring": ("the same content by a Python sys.monitoring callback", "≥ 20×"),
+            "plain-wrapper": ("the same content by a functools.wraps wrapper", "≥ 20×"),
+            "bare-monitoring": ("json.dumps(locals) alone, no types, stack, redaction", "")}
+    for line in output(str(ROOT / "tools/find-pythons"), "--supported").splitlines():
+        python = line.split()[1]
+        full = output(python, "-c", "import sys; print(sys.version.split()[0])")
+        yield Runtime(f"CPython {full}", [python], ".py", {"PYTHONPATH": str(BUILD / "lib/sonde/python")},
+                      ways, "≤ 100 ns", "subject:hot")
+
+
+def rubies():
+    ways = {"plain-tracepoint": ("the same content by a targeted TracePoint's block", "≥ 10×"),
+            "bare-tracepoint": ("JSON.generate(locals) alone, no types, stack, redaction", "")}
+    for line in output(str(ROOT / "tools/find-rubies"), "--supported").splitlines():
+        ruby = line.split()[2]
+        yield Runtime("CRuby " + output(ruby, "-e", "puts RUBY_VERSION"), [ruby], ".rb",
+                      {"RUBYLIB": str(BUILD / "lib/sonde/ruby")}, ways, "≤ 120 ns")
+
+
+def runtimes():
+    return [*pythons(), *rubies()]
 
 
 def free_port():
@@ -89,15 +129,15 @@ class Collector:
 
 
 class Subject:
-    def __init__(self, python, collector=None, env=None):
-        command = [python, str(ROOT / "bench/subject.py")]
+    def __init__(self, runtime, collector=None, env=None):
+        command = [*runtime.argv, str(ROOT / f"bench/subject{runtime.suffix}")]
         if collector is not None:
             command = [SONDE, "run", "--server", collector.url, "--service", "bench", "--", *command]
         self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
                                         env={**os.environ, **(env or {})})
         words = self.process.stdout.readline().split()
         assert words[:1] == ["ready"], words
-        self.never, self.hot, self.nine = map(int, words[1:])
+        self.never, self.hot, self.nine = (runtime.place(int(line)) for line in words[1:])
 
     def ask(self, task):
         self.process.stdin.write(task + "\n")
@@ -131,53 +171,61 @@ def compare_armed(collector, subject, task, definition):
 
 
 def bench_python():
-    for version, python in pythons():
-        full = subprocess.run([python, "-c", "import sys; print(sys.version.split()[0])"],
-                              capture_output=True, text=True, check=True).stdout.strip()
-        print(f"CPython {full}: hot path ({ROUNDS} paired rounds)")
-        collector = Collector()
-        try:
-            bench_one_python(collector, python)
-        finally:
-            collector.stop()
+    for runtime in pythons():
+        hot_path(runtime)
 
 
-def bench_one_python(collector, python):
+def bench_ruby():
+    for runtime in rubies():
+        hot_path(runtime)
+
+
+def hot_path(runtime):
+    print(f"{runtime.name}: hot path ({ROUNDS} paired rounds)")
+    collector = Collector()
+    try:
+        without_a_probe(collector, runtime)
+        with_a_probe(collector, runtime)
+    finally:
+        collector.stop()
+
+
+def without_a_probe(collector, runtime):
     pairs = []
     for _ in range(max(3, ROUNDS // 3)):  # processes differ in layout: several of each
-        plain, ours = Subject(python), Subject(python, collector, OPEN_LIMITS)
+        plain, ours = Subject(runtime), Subject(runtime, collector, OPEN_LIMITS)
         pairs += [(plain.ask("hot"), ours.ask("hot")) for _ in range(5)]
         plain.stop(), ours.stop()
     base, agent, ratio = medians(pairs)
     row("10-line function, no agent", f"{base:.1f} ns")
     row("10-line function, agent and no probe", f"{agent:.1f} ns {ratio:.3f}×", "1.00×")
 
-    subject = Subject(python, collector, OPEN_LIMITS)
-    base, armed, ratio = compare_armed(
-        collector, subject, "hot", {"location": f"subject.py:{subject.never}"})
+
+def with_a_probe(collector, runtime):
+    subject = Subject(runtime, collector, OPEN_LIMITS)
+    rejected = {"location": subject.hot, "rate": 0.001}
+    base, armed, ratio = compare_armed(collector, subject, "hot", {"location": subject.never})
     row("  probe on a line that is not executed", f"{armed:.1f} ns {ratio:.3f}×", "≤ 1.02×")
+    base, armed, ratio = compare_armed(collector, subject, "other", rejected)
+    row("  another function, while that one has a probe", f"{armed:.1f} ns {ratio:.3f}×", "1.00×")
+    base, armed, _ = compare_armed(collector, subject, "hot", rejected)
+    row("  rejected hit, added to the call", f"{armed - base:.1f} ns", runtime.rejected)
+    if runtime.function:
+        base, armed, _ = compare_armed(
+            collector, subject, "hot", {"location": runtime.function, "rate": 0.001})
+        row("  rejected function probe, added to the call", f"{armed - base:.1f} ns")
     base, armed, _ = compare_armed(
-        collector, subject, "hot", {"location": f"subject.py:{subject.hot}", "rate": 0.001})
-    row("  rejected hit, added to the call", f"{armed - base:.1f} ns", "≤ 100 ns")
-    base, armed, _ = compare_armed(
-        collector, subject, "hot", {"location": "subject:hot", "rate": 0.001})
-    row("  rejected function probe, added to the call", f"{armed - base:.1f} ns")
-    base, armed, _ = compare_armed(
-        collector, subject, "spaced", {"location": f"subject.py:{subject.nine}", "rate": 5000})
+        collector, subject, "spaced", {"location": subject.nine, "rate": 5000})
     snapshot = armed - base
     row("snapshot of 9 locals, on the application's thread", f"{snapshot / 1000:.2f} µs", "≤ 10 µs")
     base = statistics.median(subject.ask("handler") for _ in range(ROUNDS))
-    ways = {"plain-monitoring": "the same content by a Python sys.monitoring callback",
-            "plain-wrapper": "the same content by a functools.wraps wrapper",
-            "bare-monitoring": "json.dumps(locals) alone, no types, stack, redaction"}
-    for way, words in ways.items():
+    for way, (words, goal) in runtime.ways.items():
         cost = statistics.median(subject.ask(way) for _ in range(ROUNDS)) - base
-        row(f"  {words}", f"{cost / 1000:.2f} µs {cost / snapshot:.1f}×",
-            "" if way == "bare-monitoring" else "≥ 20×")
+        row(f"  {words}", f"{cost / 1000:.2f} µs {cost / snapshot:.1f}×", goal)
     pairs = []
     for _ in range(ROUNDS):
         before = subject.ask("hot")
-        probe = collector.arm(service="bench", location=f"subject.py:{subject.hot}", rate=0.001)
+        probe = collector.arm(service="bench", **rejected)
         subject.ask("hot")
         collector.remove(probe)
         subject.ask("hot")
@@ -186,89 +234,177 @@ def bench_one_python(collector, python):
     subject.stop()
 
 
-def instructions(python, mode, calls):
+def instructions(runtime, mode, calls):
     """Instructions of one call: two runs that differ in nothing but the number of calls."""
     counts = []
     for n in (calls, 2 * calls):
         with tempfile.NamedTemporaryFile() as out:
-            subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}",
-                            python, str(ROOT / "bench/instructions.py"), mode, str(n)],
-                           check=True, capture_output=True, env={
-                               **os.environ, **OPEN_LIMITS, "SONDE_SERVER": "", "PYTHONHASHSEED": "0",
-                               "PYTHONPATH": str(BUILD / "lib/sonde/python")})
+            command, env = runtime.counted(mode, n)
+            subprocess.run(["valgrind", "--tool=callgrind", f"--callgrind-out-file={out.name}", *command],
+                           check=True, capture_output=True, env=env)
             text = pathlib.Path(out.name).read_text()
         counts.append(int(text.rsplit("\ntotals: ", 1)[1].split()[0]))
     return (counts[1] - counts[0]) / calls
 
 
 def bench_instructions():
-    for version, python in pythons():
-        print(f"CPython {version}: instructions a call (callgrind)")
-        none = instructions(python, "none", 5000)
+    for runtime in runtimes():
+        print(f"{runtime.name}: instructions a call (callgrind)")
+        none = instructions(runtime, "none", 5000)
         row("10-line function, no agent", f"{none:.0f}")
-        for mode, words in {"unarmed": "agent and no probe", "never": "probe on a line that is not executed",
-                            "rejected": "rejected hit", "function": "rejected function probe"}.items():
-            count = instructions(python, mode, 5000)
+        modes = {"unarmed": "agent and no probe", "never": "probe on a line that is not executed",
+                 "other": "another function, while that one has a probe", "rejected": "rejected hit"}
+        if runtime.function:
+            modes["function"] = "rejected function probe"
+        for mode, words in modes.items():
+            count = instructions(runtime, mode, 5000)
             row(f"  {words}", f"{count:.0f} {count / none:.3f}×")
-        base = instructions(python, "handler", 500)
-        snapshot = instructions(python, "snapshot", 500) - base
-        plain = instructions(python, "plain", 200) - base
+        base = instructions(runtime, "handler", 500)
+        snapshot = instructions(runtime, "snapshot", 500) - base
+        plain = instructions(runtime, "plain", 200) - base
         row("snapshot of 9 locals", f"{snapshot:.0f}")
-        row("  the same content by a Python sys.monitoring callback", f"{plain:.0f} {plain / snapshot:.1f}×", "≥ 20×")
+        words, goal = next(iter(runtime.ways.values()))
+        row(f"  {words}", f"{plain:.0f} {plain / snapshot:.1f}×", goal)
+
+
+def time_adding(collector, place, count=100):
+    """Milliseconds from the start of `sonde probe add --wait` to its end; each probe is removed."""
+    times = []
+    for _ in range(count):
+        began = time.perf_counter()
+        added = subprocess.run([SONDE, "probe", "add", place, "--wait", "10", "--server", collector.url],
+                               capture_output=True, text=True, check=True)
+        times.append((time.perf_counter() - began) * 1000)
+        collector.remove(added.stdout.strip())
+    times.sort()
+    return times[count // 2 - 1], times[count * 99 // 100 - 1]
+
+
+def latency_rows(words, times):
+    row(f"{words}: p50, the command's own start included", f"{times[0]:.1f} ms")
+    row(f"{words}: p99", f"{times[1]:.1f} ms", "< 200 ms")
+
+
+class BusyPuma:
+    """Puma whose four threads are kept computing by four clients."""
+
+    def __init__(self, collector):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.process = subprocess.Popen(
+            [SONDE, "run", "--server", collector.url, "--service", "bench", "--", "puma", "-C", "-", "-e",
+             "production", "-b", self.url.replace("http", "tcp"), "-t", "4:4", str(ROOT / "bench/busy.ru")],
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                urllib.request.urlopen(self.url, timeout=5).close()
+                break
+            except OSError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.05)
+        self.over = threading.Event()
+        self.clients = [threading.Thread(target=self.keep_asking) for _ in range(4)]
+        for client in self.clients:
+            client.start()
+
+    def keep_asking(self):
+        while not self.over.is_set():
+            urllib.request.urlopen(self.url, timeout=30).close()
+
+    def stop(self):
+        self.over.set()
+        for client in self.clients:
+            client.join()
+        self.process.terminate()
+        self.process.wait()
 
 
 def bench_latency():
-    version, python = pythons()[-1]
-    print(f"From `probe add` to installed (CPython {version}, 100 times)")
-    collector = Collector()
-    subject = Subject(python, collector)
-    times = []
-    try:
-        for _ in range(100):
-            began = time.perf_counter()
-            added = subprocess.run([SONDE, "probe", "add", f"subject.py:{subject.hot}", "--wait", "10",
-                                    "--server", collector.url], capture_output=True, text=True, check=True)
-            times.append((time.perf_counter() - began) * 1000)
-            collector.remove(added.stdout.strip())
-    finally:
-        subject.stop()
-        collector.stop()
-    times.sort()
-    row("p50, the command's own start included", f"{times[49]:.1f} ms")
-    row("p99", f"{times[98]:.1f} ms", "< 200 ms")
+    for runtime in (list(pythons())[-1], *rubies()):
+        print(f"From `probe add` to installed ({runtime.name}, 100 times each)")
+        collector = Collector()
+        subject = Subject(runtime, collector)
+        try:
+            latency_rows("idle", time_adding(collector, subject.hot))
+            subject.ask("busy")
+            latency_rows("4 busy threads", time_adding(collector, subject.hot))
+            subject.ask("calm")
+        finally:
+            subject.stop()
+            collector.stop()
+        if runtime.suffix == ".rb":
+            collector = Collector()
+            puma = BusyPuma(collector)
+            try:
+                latency_rows("Puma, 4 busy threads", time_adding(collector, subject.hot))
+            finally:
+                puma.stop()
+                collector.stop()
 
 
 def bench_memory():
-    for version, python in pythons():
-        print(f"Memory (CPython {version})")
+    for runtime in runtimes():
+        print(f"Memory ({runtime.name})")
         collector = Collector()
         more = []
         for _ in range(5):
-            plain, ours = Subject(python), Subject(python, collector)
+            plain, ours = Subject(runtime), Subject(runtime, collector)
             time.sleep(0.5)
             more.append(ours.ask("resident") - plain.ask("resident"))
             plain.stop(), ours.stop()
         row("agent idle, more RSS than without", f"{statistics.median(more) / 2**20:.2f} MiB", "≤ 8 MB")
-        subject = Subject(python, collector, {"SONDE_MAX_RATE": "100000", "SONDE_CPU_PERCENT": "100"})
-        probe = collector.arm(service="bench", location=f"subject.py:{subject.nine}", rate=5000)
-        before = subject.ask("resident")
-        collector.process.send_signal(signal.SIGSTOP)  # alive, and answering nobody
-        subject.ask("flood")
-        flooded = subject.ask("resident")
-        for _ in range(30):
-            subject.ask("spaced")
-        row("flood of 100,000 hits, collector hung", f"+{(flooded - before) / 2**20:.2f} MiB")
-        row("and 12,000 snapshots more", f"+{(subject.ask('resident') - before) / 2**20:.2f} MiB", "≤ 4 MiB + one batch")
-        collector.process.send_signal(signal.SIGCONT)
-        deadline = time.monotonic() + 40
-        while time.monotonic() < deadline:
-            shown = collector.call("GET", f"/api/v1/probes/{probe}")["instances"]
-            if shown and shown[0]["dropped"].get("queue_full"):
-                row("  dropped and counted, queue_full", f"{shown[0]['dropped']['queue_full']}")
-                break
-            time.sleep(0.2)
-        subject.stop()
+        flat_memory(collector, runtime)
+        flooded_memory(collector, runtime)
         collector.stop()
+
+
+def flat_memory(collector, runtime, snapshots=100_000):
+    """As many snapshots as that, with the queue that an application has."""
+    subject = Subject(runtime, collector, OPEN_RATES)
+    probe = collector.arm(service="bench", location=subject.nine, rate=5000)
+
+    def take(count):
+        goal = captured() + count
+        while captured() < goal:
+            for _ in range(10):
+                subject.ask("spaced")
+
+    def captured():
+        (shown,) = [i for i in collector.call("GET", f"/api/v1/probes/{probe}")["instances"]
+                    if i["status"] in ("installed", "emitting")]
+        return shown["captured"]
+    take(10_000)  # what is allocated once
+    before = subject.ask("resident")
+    take(snapshots)
+    row(f"after {snapshots:,} snapshots, to after the first 10,000",
+        f"{(subject.ask('resident') - before) / 2**20:+.2f} MiB", "flat")
+    collector.remove(probe)
+    subject.stop()
+
+
+def flooded_memory(collector, runtime):
+    subject = Subject(runtime, collector, OPEN_RATES)
+    probe = collector.arm(service="bench", location=subject.nine, rate=5000)
+    before = subject.ask("resident")
+    collector.process.send_signal(signal.SIGSTOP)  # alive, and answering nobody
+    subject.ask("flood")
+    flooded = subject.ask("resident")
+    for _ in range(30):
+        subject.ask("spaced")
+    row("flood of 100,000 hits, collector hung", f"+{(flooded - before) / 2**20:.2f} MiB")
+    row("and 12,000 snapshots more", f"+{(subject.ask('resident') - before) / 2**20:.2f} MiB",
+        "≤ 4 MiB + one batch")
+    collector.process.send_signal(signal.SIGCONT)
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        shown = [i for i in collector.call("GET", f"/api/v1/probes/{probe}")["instances"]
+                 if i["dropped"].get("queue_full")]
+        if shown:
+            row("  dropped and counted, queue_full", f"{shown[0]['dropped']['queue_full']}")
+            break
+        time.sleep(0.2)
+    subject.stop()
 
 
 def bench_ingest():
@@ -284,8 +420,8 @@ def bench_ingest():
 
 
 def main():
-    parts = {"python": bench_python, "instructions": bench_instructions, "latency": bench_latency, "memory": bench_memory,
-             "ingest": bench_ingest}
+    parts = {"python": bench_python, "ruby": bench_ruby, "instructions": bench_instructions,
+             "latency": bench_latency, "memory": bench_memory, "ingest": bench_ingest}
     wanted = sys.argv[1:] or list(parts)
     for name in wanted:
         if name not in parts:

@@ -6,6 +6,7 @@ a probe does stand here too."""
 import functools
 import json
 import sys
+import threading
 import time
 
 clock = time.perf_counter_ns
@@ -21,6 +22,19 @@ def hot(a, b):
     best = left if left > right else right
     total = best + a
     return total  # HOT
+
+
+def other(a, b):
+    """As hot, and never probed."""
+    total = a + b
+    total = total * 3
+    if total < 0:
+        total = -total
+    left = total - a
+    right = total - b
+    best = left if left > right else right
+    total = best + a
+    return total
 
 
 class Item:
@@ -145,8 +159,7 @@ class PlainWrapper:
         pass
 
 
-def time_hot(calls=200_000):
-    f = hot
+def time_hot(calls=200_000, f=hot):
     began = clock()
     for i in range(calls):
         f(i, 7)
@@ -188,6 +201,28 @@ def resident(_=None):
     return 0
 
 
+busy_threads, calmed = [], threading.Event()
+
+
+def busy(count=4):
+    """Threads that never let go of the lock by themselves."""
+    def work():
+        while not calmed.is_set():
+            time_hot(1000, other)
+    calmed.clear()
+    for _ in range(count):
+        busy_threads.append(threading.Thread(target=work, daemon=True))
+        busy_threads[-1].start()
+    return count
+
+
+def calm():
+    calmed.set()
+    while busy_threads:
+        busy_threads.pop().join()
+    return 0
+
+
 def plain(way):
     with way as f:
         return time_handler(2_000, f)
@@ -195,10 +230,13 @@ def plain(way):
 
 TASKS = {
     "hot": time_hot,
+    "other": lambda: time_hot(f=other),
     "handler": time_handler,
     "spaced": time_spaced,
     "flood": flood,
     "resident": resident,
+    "busy": busy,
+    "calm": calm,
     "plain-monitoring": lambda: plain(PlainMonitoring(whole)),
     "bare-monitoring": lambda: plain(PlainMonitoring(bare)),
     "plain-wrapper": lambda: plain(PlainWrapper()),
@@ -206,7 +244,7 @@ TASKS = {
 
 
 def main():
-    time_hot(), time_handler(1000)
+    time_hot(), time_hot(f=other), time_handler(1000)
     print("ready", line_of("# NEVER"), line_of("# HOT"), line_of("# NINE LOCALS"), flush=True)
     for line in sys.stdin:
         print(TASKS[line.strip()](), flush=True)
