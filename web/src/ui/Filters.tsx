@@ -39,8 +39,7 @@ function PauseButton() {
   const onClick = () => dispatch({ type: "pause", isPaused: !isPaused });
   return (
     <button type="button" class={isPaused ? "pause primary" : "pause"} onClick={onClick}>
-      {isPaused ? "Go on" : "Pause"}
-      {isPaused && <span class="waiting"> {count(waiting)} waiting</span>} <kbd>p</kbd>
+      {isPaused ? `Go on, ${count(waiting)} waiting` : "Pause"} <kbd>p</kbd>
     </button>
   );
 }

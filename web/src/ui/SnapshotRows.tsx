@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // The list of snapshots. Only the rows on the screen, and a few more, are elements.
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { loadOlder, openSnapshot } from "../actions";
 import { clockTime, elapsed } from "../format";
 import { nextOlder, SUMMARIES_MOST, type Summary } from "../list";
@@ -62,7 +62,29 @@ function useAnchor(
   });
 }
 
+/** The cells of a row; they never change, while its position does with each newer snapshot. */
+function useCells(row: Summary) {
+  return useMemo(
+    () => (
+      <>
+        <time>{clockTime(row.ns, Date.now())}</time>
+        <span class="service">{row.service}</span>
+        <span class="function">{row.function}</span>
+        <Place place={row.place} isShort />
+        <span class="pid">{row.pid}</span>
+        <span class="thread">{row.thread}</span>
+        <span class="duration">{row.durationNs === null ? "" : elapsed(row.durationNs)}</span>
+        <span class="values">
+          <Pieces pieces={row.pieces} />
+        </span>
+      </>
+    ),
+    [row],
+  );
+}
+
 function Row({ row, index, count, state }: { row: Summary; index: number; count: number; state: string }) {
+  const cells = useCells(row);
   const onClick = () => {
     dispatch({ type: "cursor", id: row.id });
     void openSnapshot(row.id);
@@ -77,16 +99,7 @@ function Row({ row, index, count, state }: { row: Summary; index: number; count:
       aria-posinset={index + 1}
       onClick={onClick}
     >
-      <time>{clockTime(row.ns, Date.now())}</time>
-      <span class="service">{row.service}</span>
-      <span class="function">{row.function}</span>
-      <Place place={row.place} isShort />
-      <span class="pid">{row.pid}</span>
-      <span class="thread">{row.thread}</span>
-      <span class="duration">{row.durationNs === null ? "" : elapsed(row.durationNs)}</span>
-      <span class="values">
-        <Pieces pieces={row.pieces} />
-      </span>
+      {cells}
     </div>
   );
 }

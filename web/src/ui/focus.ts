@@ -13,6 +13,15 @@ export const FOCUS = {
   probe: (id: string) => `[data-probe="${CSS.escape(id)}"] .probe-head`,
 } as const;
 
+function focus(selector: string): boolean {
+  const element = document.querySelector<HTMLElement>(selector);
+  element?.focus();
+  return element !== null && document.activeElement === element;
+}
+
+/** At once where it is there already, so that the next key, however fast, acts there. */
 export function focusSoon(selector: string): void {
-  setTimeout(() => document.querySelector<HTMLElement>(selector)?.focus(), 0);
+  if (!focus(selector)) {
+    setTimeout(() => focus(selector), 0);
+  }
 }

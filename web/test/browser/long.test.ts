@@ -3,13 +3,16 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { awaitCount, checkAccess, launch, rows, withPage } from "./browser";
-import { Collector, feed, waitFor } from "./processes";
+import { Collector, feed } from "./processes";
 
-const FRAME_MOST_MS = 250; // a browser that draws without a graphics card, on a shared machine
+// Generous: the browser draws without a graphics card, on a machine that others use too.
+const FRAME_MOST_MS = 1000;
+const FRAME_USUAL_MS = 250; // for 95 of 100
 const ROWS_MOST = 100;
 
 let browser: Browser;
 let collector: Collector;
+let stored: string[] = []; // ids, oldest first
 
 before(async () => {
   browser = await launch();
@@ -51,13 +54,17 @@ function scrollThrough(page: Page, step: number, count: number): Promise<Frames>
   );
 }
 
-function report(name: string, { times, rowsMost, blank }: Frames): void {
+function check(name: string, { times, rowsMost, blank }: Frames): void {
   const sorted = [...times].sort((a, b) => a - b);
-  const at = (share: number) => (sorted[Math.floor((sorted.length - 1) * share)] ?? 0).toFixed(1);
+  const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
+  const [median, usual, worst] = [at(0.5), at(0.95), at(1)].map((ms) => ms.toFixed(1));
   console.log(
-    `${name}: ${times.length} frames, median ${at(0.5)} ms, 95% ${at(0.95)} ms, worst ${at(1)} ms, ` +
+    `${name}: ${times.length} frames, median ${median} ms, 95% ${usual} ms, worst ${worst} ms, ` +
       `rows drawn at most ${rowsMost}, frames blank in the middle ${blank}`,
   );
+  assert.ok(rowsMost <= ROWS_MOST, `${rowsMost} rows`);
+  assert.ok(at(0.95) < FRAME_USUAL_MS && at(1) < FRAME_MOST_MS, `${usual} ms, ${worst} ms`);
+  assert.equal(blank, 0);
 }
 
 test("ten thousand snapshots scroll smoothly", async (t) => {
@@ -66,16 +73,13 @@ test("ten thousand snapshots scroll smoothly", async (t) => {
   await withPage(browser, collector.url, {}, async (page) => {
     await page.getByText("live", { exact: true }).waitFor();
     const began = Date.now();
-    await feed(collector, 10_000);
+    stored = await feed(collector, 10_000);
     await awaitCount(page, "10,000", 60);
     console.log(`10,000 snapshots stored and shown in ${((Date.now() - began) / 1000).toFixed(1)} s`);
 
     await t.test("at rest", async () => {
       const frames = await scrollThrough(page, 240, 500);
-      report("scrolling", frames);
-      assert.ok(frames.rowsMost <= ROWS_MOST, `${frames.rowsMost} rows`);
-      assert.ok(Math.max(...frames.times) < FRAME_MOST_MS, `${Math.max(...frames.times)} ms`);
-      assert.equal(frames.blank, 0);
+      check("scrolling", frames);
     });
     await t.test("while more come", async () => {
       let isOver = false;
@@ -88,9 +92,7 @@ test("ten thousand snapshots scroll smoothly", async (t) => {
       const frames = await scrollThrough(page, 240, 500);
       isOver = true;
       await feeding;
-      report("scrolling under load", frames);
-      assert.ok(frames.rowsMost <= ROWS_MOST, `${frames.rowsMost} rows`);
-      assert.ok(Math.max(...frames.times) < FRAME_MOST_MS, `${Math.max(...frames.times)} ms`);
+      check("scrolling under load", frames);
     });
     await checkAccess(page, "ten thousand");
     assert.equal((await page.locator("#snapshots-title .dim").innerText()).trim(), "10,000");
@@ -138,18 +140,12 @@ test("older ones are loaded on the way down", async () => {
 });
 
 test("a search goes further back than what was loaded", async () => {
-  // Proves: a text that only an old snapshot holds is found, without any scrolling.
-  const oldest = `fed${"1".padStart(8, "0")}`;
+  // Proves: a text that only an old snapshot holds, thousands back, is found without scrolling.
+  const wanted = stored[9000] ?? "";
   await withPage(browser, collector.url, {}, async (page) => {
     await awaitCount(page, "200");
-    await page.fill("#filter-text", oldest);
-    await page.getByText("Looking through older ones.").or(rows(page).first()).waitFor();
-    // The page holds 10,000; the newest 10,000 of those that were fed reach back far enough, or
-    // the list says that it is full.
-    await waitFor(
-      "the end of the search",
-      async () => /10,000|^1 of/.test(await page.locator("#snapshots-title .dim").innerText()),
-      60,
-    );
+    await page.fill("#filter-text", wanted);
+    await page.locator(`#s-${wanted}`).waitFor();
+    assert.equal(await rows(page).count(), 1);
   });
 });

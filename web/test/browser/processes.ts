@@ -18,7 +18,7 @@ export const WEB = globalThis.SONDE_WEB;
 export const ROOT = join(WEB, "..");
 const SONDE = process.env.SONDE ?? join(ROOT, "build", "sonde");
 
-/** The first answer of `ask` that is neither false nor null, asked until the deadline. */
+/** The first true answer of `ask`, asked until the deadline. */
 export async function waitFor<T>(
   what: string,
   ask: () => T | Promise<T>,
@@ -27,7 +27,7 @@ export async function waitFor<T>(
   const deadline = Date.now() + seconds * 1000;
   for (;;) {
     const answer = await ask();
-    if (answer !== false && answer !== null && answer !== undefined) {
+    if (answer) {
       return answer;
     }
     if (Date.now() > deadline) {
@@ -91,8 +91,13 @@ export class Collector {
 
   static async start(token = ""): Promise<Collector> {
     const it = new Collector(await freePort(), token);
-    await it.start();
-    return it;
+    try {
+      await it.start();
+      return it;
+    } catch (error) {
+      await it.stop(); // else the test would never end
+      throw error;
+    }
   }
 
   get url(): string {
@@ -104,13 +109,11 @@ export class Collector {
   }
 
   async start(): Promise<void> {
-    // A token is asked for wherever anybody else could come: not on loopback alone.
-    const host = this.token === "" ? "127.0.0.1" : "0.0.0.0";
-    const args = [SONDE, "serve", "--listen", `${host}:${this.port}`, "--data", join(this.folder, "data")];
+    const args = [SONDE, "serve", "--listen", `127.0.0.1:${this.port}`, "--data", join(this.folder, "data")];
     this.child = new Child(args, this.log, { env: { SONDE_TOKEN: this.token } });
     await waitFor("the collector", async () => {
       this.child?.checkAlive();
-      return fetch(`${this.url}/healthz`).then((answer) => answer.ok, () => false);
+      return fetch(`${this.url}/healthz`).then(() => true, () => false);
     });
   }
 
