@@ -117,7 +117,7 @@ sonde_py_trim_prepare(PyCodeObject *code)
     for (size_t i = 0; i < count; i++) {
         uint8_t opcode = units[i].op.code;
         if (opcode == INSTRUMENTED_LINE && data->lines != NULL) {
-            opcode = data->lines[i].original_opcode;
+            opcode = sonde_py_line_opcode(data, i);
         }
         bool is_told =
             opcode == INSTRUMENTED_INSTRUCTION && data->per_instruction_opcodes[i] != 0;

@@ -16,6 +16,7 @@
  *   sonde_py_int_size, _is_negative   how an int keeps its digits
  *   sonde_py_warm_up(unit)            resets an instruction's inline cache
  *   sonde_py_joined_pair(a, b)        what a pair is joined to
+ *   sonde_py_line_opcode(data, unit)  what a LINE event stands in front of
  *   SONDE_PY_EVENT_...                the numbers of sys.monitoring's events
  *   SONDE_PY_..._(X)                  lists of instructions by what lines.c asks of them
  *

@@ -136,6 +136,14 @@ sonde_py_joined_pair(uint8_t first, uint8_t second)
     }
 }
 
+/* What stands under INSTRUMENTED_LINE at a unit (Include/cpython/code.h,
+ * _PyCoLineInstrumentationData). */
+static inline uint8_t
+sonde_py_line_opcode(const _PyCoMonitoringData *data, size_t unit)
+{
+    return data->lines[unit].original_opcode;
+}
+
 /* Python/instrumentation.c, events; the numbers of sys.monitoring.events. */
 enum {
     SONDE_PY_EVENT_START = 1 << 0,

@@ -118,6 +118,19 @@ sonde_py_joined_pair(uint8_t first, uint8_t second)
     return 0;
 }
 
+/* What stands under INSTRUMENTED_LINE at a unit. The table (Include/cpython/code.h,
+ * _PyCoLineInstrumentationData) was two bytes for each unit up to 3.13.2 or so; since then its first
+ * byte is the size of an entry, 2 to 5. Told apart at run time, since one build serves all
+ * patch releases: the older table begins with the first instruction's opcode, and none of
+ * those is the first of any code. */
+static inline uint8_t
+sonde_py_line_opcode(const _PyCoMonitoringData *data, size_t unit)
+{
+    const uint8_t *bytes = (const uint8_t *)data->lines;
+    bool is_sized = bytes[0] >= 2 && bytes[0] <= 5;
+    return is_sized ? bytes[1 + unit * bytes[0]] : bytes[2 * unit];
+}
+
 /* Python/instrumentation.c, events; the numbers of sys.monitoring.events. */
 enum {
     SONDE_PY_EVENT_START = 1 << 0,
