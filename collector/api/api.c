@@ -31,8 +31,9 @@ tail(void *arg, struct sonde_exchange *x)
                    sonde_exchange_param(x, "service"));
 }
 
-/* The bounds of a body; and all of these want the token. */
+/* The bounds of a body; and all but OPEN want the token. */
 #define NO_BODY 0, 0, false
+#define OPEN 0, 0, true
 #define JSON_BODY SONDE_BODY_MAX_API_BYTES, SONDE_BODY_MAX_API_BYTES, false
 #define OTLP_BODY SONDE_BODY_MAX_BYTES, SONDE_BODY_MAX_UNPACKED_BYTES, false
 
@@ -49,7 +50,7 @@ const struct sonde_route sonde_api_routes[] = {
     {"GET", "/api/v1/snapshots", NO_BODY, sonde_api_list_snapshots},
     {"GET", "/api/v1/snapshots/", NO_BODY, sonde_api_show_snapshot},
     {"GET", "/api/v1/tail", NO_BODY, tail},
-    {"GET", "/healthz", NO_BODY, health},
+    {"GET", "/healthz", OPEN, health},
 };
 const size_t sonde_api_route_count =
     sizeof(sonde_api_routes) / sizeof(sonde_api_routes[0]);

@@ -423,7 +423,7 @@ static int
 status_with(const struct kit *kit, const char *headers)
 {
     struct reply reply;
-    kit_call(kit, &reply, "GET", "/healthz", headers, SONDE_STR(""));
+    kit_call(kit, &reply, "GET", "/api/v1/processes", headers, SONDE_STR(""));
     int status = reply.status;
     if (status == 401) {
         kit_assert_error(&reply, 401, "unauthorized", NULL);
@@ -491,6 +491,21 @@ token_is_asked_for(void **state)
     kit_reply_fini(&reply);
 }
 
+/* What looks after the collector from outside has no token, or an old one. */
+static void
+health_needs_no_token(void **state)
+{
+    static const char *const headers[] = {NULL, "Authorization: Bearer wrong\r\n",
+                                          "Host: collector.example\r\n"};
+    for (size_t i = 0; i < sizeof(headers) / sizeof(headers[0]); i++) {
+        struct reply reply;
+        kit_call(*state, &reply, "GET", "/healthz", headers[i], SONDE_STR(""));
+        assert_int_equal(reply.status, 200);
+        kit_assert_str(reply.json, "status", "ok");
+        kit_reply_fini(&reply);
+    }
+}
+
 static void
 authorities_are_taken_apart(void **state)
 {
@@ -543,6 +558,8 @@ main(void)
         TEST(foreign_hosts_are_refused),
         TEST(foreign_origins_are_refused),
         cmocka_unit_test_setup_teardown(token_is_asked_for, setup_with_token, teardown),
+        cmocka_unit_test_setup_teardown(health_needs_no_token, setup_with_token,
+                                        teardown),
         cmocka_unit_test(authorities_are_taken_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

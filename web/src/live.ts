@@ -2,12 +2,13 @@
 //
 // The live stream. When it breaks it is opened again, and what came meanwhile is fetched: the
 // stream is open before that is asked for, so that nothing falls between the two, and the list
-// takes each snapshot once.
+// takes each snapshot once. So it is too when it was closed because nobody looked.
 import { bodies, noteRefusal, say, takeSnapshots } from "./actions";
 import { listSnapshots, openTail } from "./api";
 import { backoffMs } from "./backoff";
 import { summarize } from "./list";
 import { nudge, pauseFor } from "./nudge";
+import { isResting, onRest } from "./rest";
 import { soundSnapshot } from "./sound";
 import { readEvents, type StreamEvent } from "./sse";
 import { dispatch, getState } from "./store";
@@ -97,6 +98,7 @@ class CatchUp {
 async function readTail(): Promise<boolean> {
   const wasLost = getState().link.state === "lost";
   const abort = new AbortController();
+  const stayAwake = onRest(() => abort.abort());
   const sinceNs = newestNs();
   let silence = setTimeout(() => abort.abort(), SILENCE_MS);
   const onCaughtUp = () => {
@@ -127,7 +129,17 @@ async function readTail(): Promise<boolean> {
     noteRefusal(error); // else the collector is gone, or the stream broke: it is opened again
   }
   clearTimeout(silence);
+  stayAwake();
   return hasBegun;
+}
+
+/** Until somebody looks again. */
+async function rest(): Promise<void> {
+  dispatch({ type: "link", link: { state: "resting" } });
+  while (isResting()) {
+    await pauseFor(null);
+  }
+  dispatch({ type: "link", link: { state: "connecting" } });
 }
 
 /** Goes on for as long as the page is there. */
@@ -135,7 +147,14 @@ export async function stayLive(): Promise<never> {
   let failures = 0;
   let lostAtMs = 0;
   for (;;) {
+    if (isResting()) {
+      await rest();
+      failures = 0;
+    }
     const hasBegun = await readTail();
+    if (isResting()) {
+      continue;
+    }
     if (getState().tokenWanted !== "no") {
       await pauseFor(null);
       continue;

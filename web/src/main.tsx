@@ -4,6 +4,7 @@ import { follow } from "./actions";
 import { stayLive } from "./live";
 import { nudge } from "./nudge";
 import { keepPolling } from "./poll";
+import { noteVisibility } from "./rest";
 import { parseRoute } from "./route";
 import { App } from "./ui/App";
 import "./style/base.css";
@@ -19,11 +20,8 @@ if (root !== null) {
 const followAddress = () => void follow(parseRoute(location.hash));
 window.addEventListener("popstate", followAddress); // a changed fragment, and back and forward
 window.addEventListener("online", nudge);
-document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) {
-    nudge();
-  }
-});
+document.addEventListener("visibilitychange", noteVisibility);
+noteVisibility();
 followAddress();
 void stayLive();
 void keepPolling();

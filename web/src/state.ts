@@ -12,6 +12,7 @@ export type Region = "probes" | "processes" | "snapshots";
 export type Link =
   | { state: "connecting" }
   | { state: "live" }
+  | { state: "resting" } // nobody looks
   | { state: "lost"; sinceMs: number; retryAtMs: number };
 
 export interface Opened {

@@ -3,6 +3,7 @@
 // How a value reads: its own text, its one-line preview, and the mark that says what is missing.
 // The words and the quoting follow the command line (cli/render_value.c).
 import { escape, type Quoting } from "./escape";
+import { plural } from "./format";
 import type { Captures, Limits, Snapshot, Throwable, Value, Values } from "./types";
 
 export type Tone = "plain" | "dim" | "name" | "text" | "number" | "mark" | "redacted";
@@ -21,18 +22,21 @@ export interface Mark {
 // "42" and 42 must never look alike.
 const BARE_TYPES = new Set(
   ("int float bool complex Decimal Integer Float TrueClass FalseClass Rational Complex " +
-    "BigDecimal").split(" "),
+    "BigDecimal Range").split(" "),
 );
 const SIZED_NUMBER = /^(u?int|float)\d+$/;
 
 // Types that the shape of their value says already: left out of previews.
 const OBVIOUS_TYPES = new Set(
   ("int float bool str list dict NoneType Integer Float String Array Hash TrueClass FalseClass " +
-    "NilClass").split(" "),
+    "NilClass Symbol").split(" "),
 );
 
 const NESTING_MOST = 2; // containers opened one inside another in a preview
 const TEXT_MOST = 40; // characters of a text in a preview
+
+/** What Ruby writes after a symbol's colon without quotes. */
+const RUBY_WORD = /^[A-Za-z_][A-Za-z0-9_]*[?!=]?$/;
 
 export function isBytes(value: Value): boolean {
   return value.type === "bytes" || value.type === "bytearray";
@@ -55,19 +59,36 @@ export function nullText(type: string): string {
   return type === "NoneType" ? "None" : type === "NilClass" ? "nil" : "null";
 }
 
+export interface Scalar {
+  tone: Tone;
+  sigil: string; // before the text and its quotes
+  text: string;
+  quoting: Quoting | null;
+}
+
+function symbol(text: string): Scalar {
+  return { tone: "number", sigil: ":", text, quoting: RUBY_WORD.test(text) ? null : "quoted" };
+}
+
 /** How a scalar is shown, or null for a container or a value that was not captured. */
-export function scalar(value: Value): { tone: Tone; text: string; quoting: Quoting | null } | null {
+export function scalar(value: Value): Scalar | null {
   const type = value.type ?? "";
   if (value.value === undefined) {
-    return value.is_null === true ? { tone: "dim", text: nullText(type), quoting: null } : null;
+    return value.is_null === true
+      ? { tone: "dim", sigil: "", text: nullText(type), quoting: null }
+      : null;
   }
-  if (isOpaque(type, value.value)) {
-    return { tone: "dim", text: value.value, quoting: "bare" };
+  const text = value.value;
+  if (isOpaque(type, text)) {
+    return { tone: "dim", sigil: "", text, quoting: "bare" };
   }
-  if (isBare(type, value.value)) {
-    return { tone: "number", text: value.value, quoting: null };
+  if (type === "Symbol") {
+    return symbol(text);
   }
-  return { tone: "text", text: value.value, quoting: isBytes(value) ? "bytes" : "quoted" };
+  if (isBare(type, text)) {
+    return { tone: "number", sigil: "", text, quoting: null };
+  }
+  return { tone: "text", sigil: "", text, quoting: isBytes(value) ? "bytes" : "quoted" };
 }
 
 export function memberCount(value: Value): number | null {
@@ -90,9 +111,14 @@ function cutText(value: Value): string {
   if (value.size === undefined) {
     return "cut";
   }
-  return isBytes(value)
-    ? `cut, ${value.size} bytes in all`
-    : `${[...(value.value ?? "")].length} of ${value.size} characters`;
+  if (isBytes(value)) {
+    return `cut, ${value.size} bytes in all`;
+  }
+  const kept = [...(value.value ?? "")].length;
+  // Ruby's strings know their bytes; to count characters would mean reading on.
+  return value.type === "String" || value.type === "Symbol"
+    ? `${plural(kept, "character")} of ${value.size} bytes`
+    : `${kept} of ${value.size} characters`;
 }
 
 function cutContainer(value: Value, kept: number): string {
@@ -164,9 +190,9 @@ function putScalar(pen: Pen, value: Value): void {
     const mark = markOf(value, null);
     pen.put(mark?.tone ?? "mark", `‹${mark?.text ?? "nothing"}›`);
   } else if (shown.quoting === null || shown.quoting === "bare") {
-    pen.put(shown.tone, escape(shown.text));
+    pen.put(shown.tone, shown.sigil + escape(shown.text));
   } else {
-    pen.put(shown.tone, `"${escape(shorten(shown.text), shown.quoting)}"`);
+    pen.put(shown.tone, `${shown.sigil}"${escape(shorten(shown.text), shown.quoting)}"`);
   }
 }
 
@@ -218,7 +244,7 @@ function putValue(pen: Pen, value: Value, depth: number, keyTone?: Tone): void {
   const type = value.type ?? "";
   const isContainer = memberCount(value) !== null;
   const isSaid = OBVIOUS_TYPES.has(type) || (value.value !== undefined && isOpaque(type, value.value));
-  const isKeyText = keyTone !== undefined && (type === "str" || type === "String" || type === "Symbol");
+  const isKeyText = keyTone !== undefined && (type === "str" || type === "String");
   if (isKeyText && value.value !== undefined && /^[\w-]+$/.test(value.value)) {
     pen.put("name", value.value); // as a field would read
     return;
@@ -253,10 +279,14 @@ export function previewKey(value: Value, most: number): Piece[] {
   return pen.pieces;
 }
 
-function putNamed(pen: Pen, values: Values | undefined): void {
+/** `self` is in nearly every frame, and large: it would leave no room for what was looked for. */
+function putNamed(pen: Pen, values: Values | undefined, isSelf = false): void {
   for (const name in values) {
     if (pen.isFull) {
       return;
+    }
+    if ((name === "self") !== isSelf) {
+      continue;
     }
     pen.put("name", escape(name));
     pen.put("dim", "=");
@@ -283,15 +313,17 @@ function putCaptures(pen: Pen, captures: Captures): void {
     putValue(pen, left.return_value, 0);
     pen.put("plain", "  ");
   }
-  putNamed(pen, captures.entry?.arguments ?? left?.arguments);
-  for (const line in captures.lines) {
-    putNamed(pen, captures.lines[line]?.arguments);
-    putNamed(pen, captures.lines[line]?.locals);
+  for (const isSelf of [false, true]) {
+    putNamed(pen, captures.entry?.arguments ?? left?.arguments, isSelf);
+    for (const line in captures.lines) {
+      putNamed(pen, captures.lines[line]?.arguments, isSelf);
+      putNamed(pen, captures.lines[line]?.locals, isSelf);
+    }
+    putNamed(pen, left?.locals, isSelf);
   }
-  putNamed(pen, left?.locals);
 }
 
-/** A whole snapshot on one line: what came out first, then what went in, then locals. */
+/** A whole snapshot on one line: what came out first, then what went in, then locals, then self. */
 export function previewSnapshot(snapshot: Snapshot, most: number): Piece[] {
   const pen = new Pen(most);
   putCaptures(pen, snapshot.captures ?? {});

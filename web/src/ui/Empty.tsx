@@ -31,13 +31,13 @@ export function NoProbes() {
       </p>
       <ul>
         <li>
-          <code>app/views.py:42</code> a line
+          <code>app/views.py:42</code> a line, Python
+        </li>
+        <li>
+          <code>app/models/cart.rb:17</code> a line, Ruby
         </li>
         <li>
           <code>shop.cart:Cart.total</code> a function, Python
-        </li>
-        <li>
-          <code>Cart#total</code> a method, Ruby
         </li>
       </ul>
     </div>

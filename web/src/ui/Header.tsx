@@ -47,7 +47,7 @@ function LinkState({ link }: { link: Link }) {
   return (
     <span class="link" role="status">
       <Glyph shape={isLive ? "connected" : "received"} />
-      {isLive ? "live" : "connecting"}
+      {link.state}
     </span>
   );
 }

@@ -80,7 +80,9 @@ function InstanceLine({ row }: { row: InstanceRow }) {
           {WORDS[state]}
         </span>
         <span class="dim name">{escape(service)}</span>
-        <code class="end">{escape(where)}</code>
+        <code class="end" title={escape(where)}>
+          {escape(where)}
+        </code>
       </div>
       {report !== null && (
         <div class="below dim">

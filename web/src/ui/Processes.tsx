@@ -23,7 +23,7 @@ function ProcessRow({ process, nowMs }: { process: Process; nowMs: number }) {
           {escape(nameOf(process))}
           {process.version !== "" && <span class="dim"> {escape(process.version)}</span>}
         </span>
-        <code class="end">
+        <code class="end" title={`${process.pid}@${escape(process.host)}`}>
           {process.pid}
           <span class="dim">@{escape(process.host)}</span>
         </code>
@@ -50,7 +50,7 @@ export function Processes() {
   const nowMs = Date.now() + clockAheadMs; // drawn anew with every answer
   const connected = processes?.filter((process) => process.connected).length ?? 0;
   return (
-    <section class="processes" id="processes" tabIndex={-1} aria-labelledby="processes-title">
+    <section class="processes" id="processes" tabIndex={0} aria-labelledby="processes-title">
       <h2 id="processes-title">
         Processes <span class="dim">{processes !== null && connected}</span>
       </h2>

@@ -21,9 +21,12 @@ function Shown({ row }: { row: Row }) {
   const shown = scalar(value);
   if (shown !== null) {
     return (
-      <span class={`value t-${shown.tone}`}>
-        {shown.quoting === null ? escape(shown.text) : <Escaped {...shown} quoting={shown.quoting} />}
-      </span>
+      <>
+        <span class={`t-${shown.tone}`}>{shown.sigil}</span>
+        <span class={`value t-${shown.tone}`}>
+          {shown.quoting === null ? escape(shown.text) : <Escaped {...shown} quoting={shown.quoting} />}
+        </span>
+      </>
     );
   }
   if (memberCount(value) === null) {

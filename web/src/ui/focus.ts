@@ -19,9 +19,16 @@ function focus(selector: string): boolean {
   return element !== null && document.activeElement === element;
 }
 
-/** At once where it is there already, so that the next key, however fast, acts there. */
+/**
+ * At once where it is there already, else right after what was just dispatched is drawn, which is
+ * before the next key: however fast one types, each letter goes where it is meant to.
+ */
 export function focusSoon(selector: string): void {
   if (!focus(selector)) {
-    setTimeout(() => focus(selector), 0);
+    queueMicrotask(() => {
+      if (!focus(selector)) {
+        setTimeout(() => focus(selector), 0);
+      }
+    });
   }
 }

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
+import { COMMENT, PRICED, startValues } from "./apps";
 import { checkAccess, launch, picture, probeRow, rows, treeRow, withPage } from "./browser";
-import { Collector, COMMENT, PRICED, startValues } from "./processes";
+import { Collector } from "./processes";
 
 let browser: Browser;
 let collector: Collector;

@@ -2,8 +2,9 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
+import { PRICED, startValues } from "./apps";
 import { checkAccess, launch, picture, probeRow, rows, withPage } from "./browser";
-import { Collector, feed, PRICED, startValues, waitFor } from "./processes";
+import { Collector, feed, waitFor } from "./processes";
 
 let browser: Browser;
 let collector: Collector;
@@ -112,6 +113,25 @@ test("keys walk through the list, and an open snapshot follows", async () => {
     await waitFor("the sixth one's values", async () =>
       page.url().endsWith((await page.locator(".copyable").last().innerText()).trim()),
     );
+  });
+});
+
+test("no letter is lost, however fast one types", async () => {
+  // Proves: after a key the focus is where the next one goes before the browser could hand that
+  // out: letters that came too early would act as keys of their own.
+  await withPage(browser, collector.url, {}, async (page) => {
+    await rows(page).first().waitFor(); // an empty list can not have the focus
+    const focusAfter = (key: string) =>
+      page.evaluate(async (pressed) => {
+        document.body.dispatchEvent(new KeyboardEvent("keydown", { key: pressed, bubbles: true }));
+        for (let i = 0; i < 5; i++) {
+          await Promise.resolve(); // within the same task
+        }
+        return document.activeElement?.id;
+      }, key);
+    assert.equal(await focusAfter("n"), "f-location");
+    assert.equal(await focusAfter("/"), "filter-text");
+    assert.equal(await focusAfter("3"), "snapshots");
   });
 });
 

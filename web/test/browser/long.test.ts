@@ -3,12 +3,13 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser, Page } from "playwright-core";
 import { awaitCount, checkAccess, launch, rows, withPage } from "./browser";
-import { Collector, feed } from "./processes";
+import { Collector, feed, waitFor } from "./processes";
 
 // Generous: the browser draws without a graphics card, on a machine that others use too.
-const FRAME_MOST_MS = 1000;
+const FRAME_MOST_MS = 1000; // for 99 of 100: another program's moment is not the page's
 const FRAME_USUAL_MS = 250; // for 95 of 100
 const ROWS_MOST = 100;
+const FRAMES = 250;
 
 let browser: Browser;
 let collector: Collector;
@@ -57,13 +58,13 @@ function scrollThrough(page: Page, step: number, count: number): Promise<Frames>
 function check(name: string, { times, rowsMost, blank }: Frames): void {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number) => sorted[Math.floor((sorted.length - 1) * share)] ?? 0;
-  const [median, usual, worst] = [at(0.5), at(0.95), at(1)].map((ms) => ms.toFixed(1));
+  const [median, usual, rare, worst] = [at(0.5), at(0.95), at(0.99), at(1)].map((ms) => ms.toFixed(1));
   console.log(
-    `${name}: ${times.length} frames, median ${median} ms, 95% ${usual} ms, worst ${worst} ms, ` +
+    `${name}: ${times.length} frames, median ${median} ms, 95% ${usual} ms, 99% ${rare} ms, worst ${worst} ms, ` +
       `rows drawn at most ${rowsMost}, frames blank in the middle ${blank}`,
   );
   assert.ok(rowsMost <= ROWS_MOST, `${rowsMost} rows`);
-  assert.ok(at(0.95) < FRAME_USUAL_MS && at(1) < FRAME_MOST_MS, `${usual} ms, ${worst} ms`);
+  assert.ok(at(0.95) < FRAME_USUAL_MS && at(0.99) < FRAME_MOST_MS, `${usual} ms, ${rare} ms`);
   assert.equal(blank, 0);
 }
 
@@ -78,7 +79,7 @@ test("ten thousand snapshots scroll smoothly", async (t) => {
     console.log(`10,000 snapshots stored and shown in ${((Date.now() - began) / 1000).toFixed(1)} s`);
 
     await t.test("at rest", async () => {
-      const frames = await scrollThrough(page, 240, 500);
+      const frames = await scrollThrough(page, 480, FRAMES);
       check("scrolling", frames);
     });
     await t.test("while more come", async () => {
@@ -89,7 +90,7 @@ test("ten thousand snapshots scroll smoothly", async (t) => {
           await new Promise((done) => setTimeout(done, 100));
         }
       })();
-      const frames = await scrollThrough(page, 240, 500);
+      const frames = await scrollThrough(page, 480, FRAMES);
       isOver = true;
       await feeding;
       check("scrolling under load", frames);
@@ -105,6 +106,7 @@ test("what is read stays in its place when newer ones come", async () => {
     await awaitCount(page, "200");
     const list = page.locator("#snapshots");
     await list.evaluate((element) => (element.scrollTop = 1500));
+    await waitFor("the rows there", async () => Number(await rows(page).first().getAttribute("aria-posinset")) > 40);
     const row = rows(page).nth(15);
     const id = (await row.getAttribute("id")) ?? "";
     const top = async () => (await page.locator(`#${id}`).boundingBox())?.y ?? -1;

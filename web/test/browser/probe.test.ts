@@ -2,12 +2,12 @@
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import type { Browser } from "playwright-core";
-import { checkAccess, launch, picture, probeRow, rows, treeRow, withPage } from "./browser";
-import { Collector, COMMENT, PRICED, startShop, startValues, waitFor, type Shop } from "./processes";
+import { PRICED, RUBY_PRICED, startRubyValues, startValues } from "./apps";
+import { checkAccess, launch, picture, rows, treeRow, withPage } from "./browser";
+import { Collector } from "./processes";
 
 let browser: Browser;
 let collector: Collector;
-let shop: Shop;
 
 before(async () => {
   browser = await launch();
@@ -28,55 +28,10 @@ test("with nothing there, the page teaches", async () => {
     await page.getByText(command).waitFor();
     await page.getByText("No snapshots yet").waitFor();
     await page.getByText("shop.cart:Cart.total").waitFor();
+    await page.getByText("app/models/cart.rb:17 a line, Ruby").waitFor();
+    assert.equal(await page.getByText("Cart#total").count(), 0, "no function of Ruby's can be probed yet");
     await checkAccess(page, "empty");
     await picture(page, "empty-light");
-  });
-});
-
-test("a probe from the form to live values, and away again", async () => {
-  // Proves: the main job by mouse on a real application: a probe is added, its status is shown at
-  // once, values arrive live, and a removal reaches the processes and can be taken back.
-  shop = await startShop(collector);
-  await withPage(browser, collector.url, {}, async (page) => {
-    await page.getByText("shop/test").first().waitFor();
-    await page.getByRole("button", { name: "New probe" }).click();
-    await page.fill(field("location"), shop.method);
-    await page.fill(field("service"), "shop");
-    await page.fill(field("rate"), "50");
-    await checkAccess(page, "form");
-    await page.getByRole("button", { name: "Set probe" }).click();
-    const row = probeRow(page, shop.method);
-    await row.getByText(/\d installed/).waitFor();
-    assert.match((await page.locator(":focus").textContent()) ?? "", /subtotal/, "the focus is on the new probe");
-
-    const ordering = setInterval(() => void shop.order(), 100);
-    try {
-      await rows(page).filter({ hasText: shop.methodShown }).first().waitFor();
-      await row.getByText(/\d emitting/).waitFor();
-      await row.getByText(/\d+ of \d+ hits/).waitFor();
-      await rows(page).first().click();
-      await treeRow(page, "returned").waitFor();
-      assert.match((await treeRow(page, "returned").textContent()) ?? "", /int\s*1050/);
-      assert.match((await page.locator(".detail .facts").textContent()) ?? "", /took \d/);
-      assert.ok((await page.locator(".stack .own").count()) > 0, "frames of the application");
-      assert.ok((await page.locator(".stack .library").count()) > 0, "frames of libraries");
-      await checkAccess(page, "snapshot");
-      await picture(page, "snapshot-light");
-    } finally {
-      clearInterval(ordering);
-    }
-
-    await row.locator(".probe-head").click();
-    await row.getByText("Rate").waitFor();
-    await checkAccess(page, "probe unfolded");
-    await row.getByRole("button", { name: "Remove" }).click();
-    await row.waitFor({ state: "detached" });
-    await waitFor("the processes to drop it", async () => {
-      const { processes } = await collector.call<{ processes: { probes: number }[] }>("GET", "/api/v1/processes");
-      return processes.every((process) => process.probes === 0);
-    });
-    await page.getByRole("button", { name: "Undo" }).click();
-    await probeRow(page, shop.method).getByText(/\d (installed|emitting)/).waitFor();
   });
 });
 
@@ -119,29 +74,60 @@ test("nested, redacted, cut and hostile values", async () => {
   });
 });
 
-test("a line without code names its cause, and a nearest line is one click", async () => {
-  // Proves: a status with a cause is shown without unfolding anything, and picking a nearest line
-  // makes the next revision of the same probe, which is installed there.
-  await withPage(browser, collector.url, {}, async (page) => {
-    await page.getByRole("button", { name: "New probe" }).click();
-    await page.fill(field("location"), COMMENT);
-    await page.fill(field("service"), "values");
-    await page.keyboard.press("Enter");
-    const row = probeRow(page, COMMENT);
-    await row.getByText("line_not_executable").waitFor();
-    await checkAccess(page, "error");
-    await picture(page, "error-light");
-    const id = (await row.getAttribute("data-probe")) ?? "";
-    const next = Number(COMMENT.split(":")[1]) + 1;
-    await row.getByRole("button", { name: `Move the probe to line ${next}` }).click();
-    const moved = page.locator(`[data-probe="${id}"]`);
-    await moved.getByText(`values.py:${next}`).waitFor();
-    await moved.getByText(/\d (installed|emitting)/).waitFor();
-    assert.equal(await moved.locator(".problem").count(), 0);
-    const probe = await collector.call<{ revision: number; service: string }>("GET", `/api/v1/probes/${id}`);
-    assert.deepEqual([probe.revision, probe.service], [2, "values"]);
+for (const colorScheme of ["light", "dark"] as const) {
+  test(`values of Ruby's in ${colorScheme}`, async () => {
+    // Proves: Ruby's kinds of values read as Ruby writes them, also as keys; a cut text counts the
+    // bytes it is of; a symbol that hides something is quoted and spelled out.
+    if (colorScheme === "light") {
+      await startRubyValues(collector);
+      await collector.call("POST", "/api/v1/probes", { location: RUBY_PRICED, service: "ruby-values", rate: 20 });
+    }
+    await withPage(browser, collector.url, { colorScheme, viewport: { width: 1440, height: 1100 } }, async (page) => {
+      const found = rows(page).filter({ hasText: "values.rb" });
+      await found.first().waitFor();
+      await page.getByRole("button", { name: "Pause" }).click();
+      await found.first().click();
+      const text = async (path: string) => (await treeRow(page, path).textContent())?.replace(/\s+/g, " ").trim();
+      for (const path of ["arguments/order", "arguments/customer", "arguments/customer/%40address"]) {
+        await treeRow(page, path).click();
+      }
+      await treeRow(page, "arguments/customer/%40address/%40geo").click();
+      const expected: Record<string, string | RegExp> = {
+        "arguments/order/%40state": "@state Symbol :paid",
+        "arguments/order/%40note": "@note NilClass nil",
+        "arguments/order/%40is_gift": "@is_gift TrueClass true",
+        "arguments/order/%40price": /^@price BigDecimal /,
+        "arguments/order/%40paid": "@paid Money {cents: 13980, currency: :EUR}",
+        "arguments/order/%40items": '@items Array(2) [{:sku: "tea", :quantity: 3}, {:sku: "kettle", :quantity: 1}]',
+        "arguments/customer/%40password": "@password String redacted",
+        "arguments/customer/%40address/%40geo/0": ":lat Float 51.5074",
+        "arguments/customer/%40address/%40geo/2": "source Hash deeper than 3, 1 inside",
+        "locals/letter": /\\n.*255 characters of \d+ bytes$/,
+        "locals/greek": /255 characters of 800 bytes$/,
+        "locals/symbols": 'symbols Array(6) [:paid, :paid?, :total=, :"[]", :"not a word", :"a\\u202eb"]',
+        "locals/mixed": 'mixed Hash(5) {:state: :paid, state: "paid", 1: 1.5, nil: true, :"a b": false}',
+        "locals/many": /^many Array\(150\) \[0, 1, 2.*100 of 150$/,
+        "locals/span": "span Range 1..5",
+        "locals/letters": 'letters Range {begin: "a", end: "e", exclude_end: false}',
+        "locals/at": 'at Time 2023-11-14T22:13:20.25Z',
+        "locals/kinds": "kinds Set(2) [:tea, :coffee]",
+        "locals/big": "big Integer 1208925819614629174706176",
+        "locals/third": "third Rational 1/3",
+        "locals/failure": 'failure ArgumentError {message: "no such item"}',
+      };
+      for (const [path, wanted] of Object.entries(expected)) {
+        const shown = (await text(path)) ?? "";
+        assert.ok(typeof wanted === "string" ? shown === wanted : wanted.test(shown), `${path}: ${shown}`);
+      }
+      await treeRow(page, "locals/symbols").click();
+      assert.equal(await text("locals/symbols/5"), "5 Symbol :a\\u202eb"); // the style sheet quotes it
+      assert.equal(await treeRow(page, "locals/symbols/5").locator(".escape").count(), 1);
+      assert.match((await treeRow(page, "locals/symbols/5").getAttribute("class")) ?? "", /quoted/);
+      await checkAccess(page, `Ruby's values ${colorScheme}`);
+      await picture(page, `ruby-values-${colorScheme}`);
+    });
   });
-});
+}
 
 test("a probe is changed, and set from a frame of the stack", async () => {
   // Proves: a change is the next revision with all that was not changed; a frame's own button

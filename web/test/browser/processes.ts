@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// The real things that the page is tested against: the collector, and applications under
-// `sonde run`. Each is ended by the test that started it.
-import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+// The real things that the page is tested against: the collector, and what runs under `sonde run`
+// (apps.ts). Each is ended by the test that started it.
+import { spawn, type ChildProcess } from "node:child_process";
+import { mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -37,7 +37,7 @@ export async function waitFor<T>(
   }
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address() as { port: number };
@@ -148,105 +148,6 @@ export class Collector {
     }
     return (await answer.json()) as T;
   }
-}
-
-// --- Applications ---------------------------------------------------------------------------
-
-function pythons(): { version: string; path: string }[] {
-  const out = execFileSync(join(ROOT, "tools", "find-pythons"), ["--supported"], { encoding: "utf8" });
-  return out.trim().split("\n").map((line) => {
-    const [version = "", path = ""] = line.split(" ");
-    return { version, path };
-  });
-}
-
-function newestPython(): { version: string; path: string } {
-  const found = pythons().pop();
-  if (found === undefined) {
-    throw new Error("no supported CPython was found");
-  }
-  return found;
-}
-
-/** The environment with the shop's packages; the same that tests/e2e/conftest.py makes. */
-function shopEnvironment(): string {
-  const { version, path } = newestPython();
-  const venv = join(ROOT, "build", "venv", `app-${version}`);
-  const requirements = join(ROOT, "examples/flask_shop/requirements.txt");
-  const ready = join(venv, "ready");
-  const wanted = path + readFileSync(requirements, "utf8");
-  if (!existsSync(ready) || readFileSync(ready, "utf8") !== wanted) {
-    rmSync(venv, { recursive: true, force: true });
-    mkdirSync(venv, { recursive: true });
-    execFileSync(path, ["-m", "venv", venv]);
-    execFileSync(join(venv, "bin/pip"), ["install", "-q", "--disable-pip-version-check", "-r", requirements]);
-    writeFileSync(ready, wanted);
-  }
-  return join(venv, "bin");
-}
-
-export function lineOf(file: string, text: string): number {
-  const line = readFileSync(file, "utf8").split("\n").findIndex((one) => one.includes(text)) + 1;
-  if (line === 0) {
-    throw new Error(`${text} is not in ${file}`);
-  }
-  return line;
-}
-
-/** A web shop in one of the languages: where its probes go, and how to make it work. */
-export interface Shop {
-  line: string;
-  method: string; // as a person names it
-  methodShown: string; // as a snapshot names it
-  order: () => Promise<void>;
-}
-
-async function flaskShop(collector: Collector): Promise<Shop> {
-  const port = await freePort();
-  const folder = join(ROOT, "examples/flask_shop");
-  const bin = shopEnvironment();
-  const child = collector.run("shop", [
-    join(bin, "gunicorn"), "--workers", "2", "--threads", "4",
-    "--bind", `127.0.0.1:${port}`, "--chdir", folder, "shop:app",
-  ]);
-  const url = `http://127.0.0.1:${port}`;
-  await waitFor("the shop", () => {
-    child.checkAlive();
-    return fetch(`${url}/health`).then((answer) => answer.ok, () => false);
-  });
-  return {
-    line: `pricing.py:${lineOf(join(folder, "pricing.py"), "total = subtotal - discount")}`,
-    method: "pricing:Basket.subtotal",
-    methodShown: "Basket.subtotal",
-    order: async () => {
-      await (await fetch(`${url}/order?item=tea&quantity=3`)).text();
-    },
-  };
-}
-
-const SHOPS: Record<string, (collector: Collector) => Promise<Shop>> = { flask: flaskShop };
-
-/** SONDE_WEB_SHOP names the application that the page is tried on. */
-export function startShop(collector: Collector): Promise<Shop> {
-  const name = process.env.SONDE_WEB_SHOP ?? "flask";
-  const start = SHOPS[name];
-  if (start === undefined) {
-    throw new Error(`SONDE_WEB_SHOP=${name}: there is only ${Object.keys(SHOPS).join(", ")}`);
-  }
-  return start(collector);
-}
-
-/** Values of every kind, again and again. */
-export const VALUES = join(WEB, "test/apps/values.py");
-export const PRICED = `values.py:${lineOf(VALUES, "# PRICED")}`;
-export const COMMENT = `values.py:${lineOf(VALUES, "# This line holds no code")}`;
-
-export async function startValues(collector: Collector): Promise<void> {
-  collector.run("values", [newestPython().path, VALUES, "120"]);
-  await waitFor("the values' process", async () => {
-    const { processes } = await collector.call<{ processes: { service: string }[] }>("GET", "/api/v1/processes");
-    return processes.some((process) => process.service === "values");
-  });
 }
 
 // --- Snapshots without an application -------------------------------------------------------

@@ -17,7 +17,7 @@ test("scalars read as what they are", () => {
   // its address tells apart names its type once.
   assert.equal(text(int(42)), "42");
   assert.equal(text(str("42")), '"42"');
-  assert.equal(text({ type: "Symbol", value: "paid" }), 'Symbol "paid"');
+  assert.equal(text({ type: "Range", value: "1...5" }), "Range 1...5");
   assert.equal(text({ type: "int", value: "1 <b>" }), '"1 <b>"');
   assert.equal(text({ type: "uint16", value: "7" }), "uint16 7");
   assert.equal(text({ type: "NoneType", is_null: true }), "None");
@@ -25,6 +25,33 @@ test("scalars read as what they are", () => {
   assert.equal(text({ type: "Order", value: "<Order at 0x7f>" }), "<Order at 0x7f>");
   assert.equal(text({ type: "bytes", value: '\\xff"' }), 'bytes "\\xff\\""');
   assert.equal(scalar({ type: "list", elements: [] }), null);
+});
+
+test("symbols read as Ruby writes them", () => {
+  // Proves: a colon, quotes where Ruby would need them and around all that hides something; as a
+  // key, too, so that it is told from a text.
+  const symbol = (value: string): Value => ({ type: "Symbol", value });
+  const cases: Record<string, string> = {
+    paid: ":paid",
+    "paid?": ":paid?",
+    "_x9=": ":_x9=",
+    "[]": ':"[]"',
+    "9x": ':"9x"',
+    "a b": ':"a b"',
+    "a?b": ':"a?b"',
+    "": ':""',
+    "a\n": ':"a\\n"',
+    'a"\u202e': ':"a\\"\\u202e"',
+  };
+  for (const [name, shown] of Object.entries(cases)) {
+    assert.equal(text(symbol(name)), shown);
+  }
+  const entries = [
+    { key: symbol("sku"), value: symbol("tea") },
+    { key: { type: "String", value: "sku" }, value: int(1) },
+    { key: symbol("a b"), value: int(2) },
+  ];
+  assert.equal(text({ type: "Hash", entries }), '{:sku: :tea, sku: 1, :"a b": 2}');
 });
 
 test("containers are previewed like in a debugger", () => {
@@ -59,6 +86,8 @@ test("every mark says in words what is missing", () => {
     [str("whole"), null],
     [{ type: "str", value: "x".repeat(255), truncated: true, size: 300 }, "255 of 300 characters"],
     [{ type: "str", value: "\u{1f600}\u{1f600}", truncated: true, size: 9 }, "2 of 9 characters"],
+    [{ type: "String", value: "\u03b1".repeat(255), truncated: true, size: 600 }, "255 characters of 600 bytes"],
+    [{ type: "Symbol", value: "a", truncated: true, size: 300 }, "1 character of 300 bytes"],
     [{ type: "bytes", value: "\\x00", truncated: true, size: 300 }, "cut, 300 bytes in all"],
     [{ type: "list", elements: [int(1)], truncated: true, size: 150, not_captured_reason: "collection_size" }, "1 of 150"],
     [{ type: "T", fields: { a: int(1) }, truncated: true, size: 34, not_captured_reason: "field_count" }, "1 of 34 fields"],
@@ -77,7 +106,8 @@ test("every mark says in words what is missing", () => {
 });
 
 test("a snapshot's line begins with what came out", () => {
-  // Proves: results and exceptions stand before arguments, hostile text is escaped in them.
+  // Proves: results and exceptions stand before arguments, hostile text is escaped in them, and
+  // self, which every line of a method has, comes last.
   const line = (captures: object) =>
     previewSnapshot(snapshotOf("a", 1, { captures }), 200).map((piece) => piece.text).join("").trim();
   assert.equal(
@@ -89,4 +119,9 @@ test("a snapshot's line begins with what came out", () => {
     'raised Boom "a\\u202e"',
   );
   assert.equal(line({ lines: { "4": { arguments: {}, locals: { "x\n": int(1) } } } }), "x\\n=1");
+  const self: Value = { type: "Shop", fields: {} };
+  assert.equal(
+    line({ lines: { "4": { arguments: { self, a: int(1) }, locals: { b: int(2) } } } }),
+    "a=1  b=2  self=Shop {}",
+  );
 });
