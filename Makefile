@@ -48,7 +48,7 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
 SECONDS_EACH ?= 60
 PYTEST := $(BUILD)/venv/tools/bin/python -m pytest -q -p no:cacheprovider
 
-.PHONY: all help core install clean format lint test unit unit-generic contract fault cli-test e2e \
+.PHONY: all help core install clean format lint test unit unit-generic contract fault cli-test e2e e2e-python e2e-ruby \
         asan tsan valgrind fuzz fuzz-build fuzz-replay bench
 .DEFAULT_GOAL := all
 
@@ -114,8 +114,11 @@ cli-test: $(BUILD)/sonde $(BUILD)/venv/tools/ready
 	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/cli
 
 ## make e2e        real applications, servers and failures
-e2e: all $(BUILD)/venv/tools/ready
-	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/e2e
+# Each runtime's by itself, so that -j runs them side by side.
+e2e: e2e-python e2e-ruby
+e2e-python e2e-ruby: all $(BUILD)/venv/tools/ready
+	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/e2e \
+	    -k $(if $(filter e2e-ruby,$@),ruby,"not ruby")
 
 ## make test       all of the above and the runtimes' own tests
 test: all

@@ -48,7 +48,7 @@ python-$(1): $$(PYTHON_EXT_$(1))
 
 $$(PYTHON_EXT_$(1)): $$(PYTHON_OBJ_$(1)) $$(LIBSONDE)
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LDFLAGS_ALL) -o $$@.new $$(PYTHON_OBJ_$(1)) $$(LIBSONDE) $$(CORE_LIBS)
+	$$(CC) -shared -Wl,-z,now $$(LDFLAGS_ALL) -o $$@.new $$(PYTHON_OBJ_$(1)) $$(LIBSONDE) $$(CORE_LIBS)
 	@mv $$@.new $$@
 
 $$(BUILD)/obj/python-$(1)/%.o: %.c $$(BUILD)/pythons.mk

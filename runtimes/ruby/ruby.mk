@@ -38,6 +38,11 @@ ruby: $(RUBY_FILES) $(RUBY_BUILT:%=ruby-%)
 	@echo "ruby: built for $(if $(RUBY_BUILT),$(RUBY_BUILT),no interpreter: there is no Ruby \
 	    $(RUBY_SUPPORTED) with its headers)$(if $(RUBY_LEFT),; not supported yet: $(RUBY_LEFT))"
 
+# The longest first.
+RUBY_TESTS := $(patsubst runtimes/ruby/test/%.rb,%,$(filter %/test_packaging.rb %/test_start.rb,\
+                  $(wildcard runtimes/ruby/test/test_*.rb)) $(filter-out %/test_packaging.rb \
+                  %/test_start.rb,$(wildcard runtimes/ruby/test/test_*.rb)))
+
 # Ruby's own flags are not for us: what we compile is C17 with our warnings.
 define RUBY_RULES
 RUBY_OBJ_$(1) := $$(RUBY_SRC:%.c=$$(BUILD)/obj/ruby-$(1)/%.o)
@@ -48,7 +53,7 @@ ruby-$(1): $$(RUBY_EXT_$(1))
 
 $$(RUBY_EXT_$(1)): $$(RUBY_OBJ_$(1)) $$(LIBSONDE)
 	@mkdir -p $$(@D)
-	$$(CC) -shared $$(LDFLAGS_ALL) -o $$@.new $$(RUBY_OBJ_$(1)) $$(LIBSONDE) $$(CORE_LIBS)
+	$$(CC) -shared -Wl,-z,now $$(LDFLAGS_ALL) -o $$@.new $$(RUBY_OBJ_$(1)) $$(LIBSONDE) $$(CORE_LIBS)
 	@mv $$@.new $$@
 
 $$(BUILD)/obj/ruby-$(1)/%.o: %.c $$(BUILD)/rubies.mk
@@ -56,11 +61,13 @@ $$(BUILD)/obj/ruby-$(1)/%.o: %.c $$(BUILD)/rubies.mk
 	$$(CC) $$(CPPFLAGS) -Iruntimes/ruby/ext/sonde $$(RUBY_INC_$(1)) $$(CFLAGS_ALL) \
 	    -c $$< -o $$@
 
-.PHONY: ruby-test-$(1)
-ruby-test-$(1): ruby
-	@set -e; for t in $$(wildcard runtimes/ruby/test/test_*.rb); do echo "== $$$$t"; \
-	    SONDE_LIB=$$(abspath $$(RUBY_DIR)) $$(RUBY_EXE_$(1)) -Iruntimes/ruby/test $$$$t \
-	        $$(RUBY_TEST_ARGS); done
+# One target a file, so that -j runs them side by side.
+.PHONY: ruby-test-$(1) $$(RUBY_TESTS:%=ruby-test-$(1)/%)
+ruby-test-$(1): $$(RUBY_TESTS:%=ruby-test-$(1)/%)
+$$(RUBY_TESTS:%=ruby-test-$(1)/%): ruby-test-$(1)/%: ruby
+	@echo "== $(1) $$*"
+	@SONDE_LIB=$$(abspath $$(RUBY_DIR)) $$(RUBY_EXE_$(1)) -Iruntimes/ruby/test \
+	    runtimes/ruby/test/$$*.rb $$(RUBY_TEST_ARGS)
 endef
 $(foreach version,$(RUBY_BUILT),$(eval $(call RUBY_RULES,$(version))))
 
@@ -74,3 +81,43 @@ $(RUBY_DIR)/%.rb: runtimes/ruby/lib/%.rb
 
 ## make ruby-test  the Ruby runtime's own tests, on every interpreter it was built for
 ruby-test: $(RUBY_BUILT:%=ruby-test-%)
+
+# --- Under a microscope -------------------------------------------------------------------------
+# The interpreter is the stock one; what is instrumented is the extension and the core in it.
+RUBY_ASAN_DIR := $(abspath $(BUILD))/asan/lib/sonde/ruby
+# Ruby has signal stacks of its own and frees little at its end; a test that says it crashed on purpose
+# would be taken for a finding.
+RUBY_ASAN_ENV = SONDE_LIB=$(RUBY_ASAN_DIR) UBSAN_OPTIONS=print_stacktrace=1 \
+    ASAN_OPTIONS=use_sigaltstack=0:detect_leaks=0:handle_segv=0:abort_on_error=1 \
+    LD_PRELOAD=$(shell $(CC) -print-file-name=libasan.so)
+# Not those that are about other processes (start, fork) or other builds (packaging).
+RUBY_ASAN_TESTS := $(filter-out %/test_start.rb %/test_fork.rb %/test_packaging.rb,\
+                       $(wildcard runtimes/ruby/test/test_*.rb))
+RUBY_TORTURE_SECONDS ?= 10
+
+## make ruby-asan  the extension under AddressSanitizer and UBSan in the stock Ruby: tests and torture
+.PHONY: ruby-asan ruby-torture ruby-valgrind
+ruby-asan:
+	$(MAKE) BUILD=$(BUILD)/asan OPT="-O1 -g" CFLAGS="-DSONDE_DEBUG $(CFLAGS)" WEB=no \
+	    SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=all" ruby
+	@set -e; for t in $(RUBY_ASAN_TESTS) runtimes/ruby/test/torture.rb; do echo "== asan $$t"; \
+	    SECONDS=$(RUBY_TORTURE_SECONDS) $(RUBY_ASAN_ENV) \
+	        $(RUBY_EXE_$(lastword $(RUBY_BUILT))) -Iruntimes/ruby/test $$t; done
+
+## make ruby-torture  collector, threads, exceptions and reloads against probes, RUBY_TORTURE_SECONDS=10
+ruby-torture: ruby
+	SECONDS=$(RUBY_TORTURE_SECONDS) SONDE_LIB=$(abspath $(RUBY_DIR)) \
+	    $(RUBY_EXE_$(lastword $(RUBY_BUILT))) runtimes/ruby/test/torture.rb
+
+# CRuby reads whole stacks for what may be references, and is not clean under valgrind by itself: what
+# counts are reports in which a function of ours is near. The logs are kept.
+RUBY_VALGRIND_SECONDS ?= 10
+## make ruby-valgrind  torture and a test of capture under valgrind: no report that is ours
+ruby-valgrind: ruby
+	@set -e; for t in test_tripwires torture; do echo "== valgrind $$t"; \
+	    log=$(BUILD)/valgrind-ruby-$$t.log; rm -f $$log; \
+	    SECONDS=$(RUBY_VALGRIND_SECONDS) SONDE_LIB=$(abspath $(RUBY_DIR)) \
+	        valgrind -q --error-limit=no --num-callers=24 --log-file=$$log \
+            --suppressions=runtimes/ruby/test/valgrind.supp --fullpath-after=$(CURDIR)/ \
+	        $(RUBY_EXE_$(lastword $(RUBY_BUILT))) -Iruntimes/ruby/test runtimes/ruby/test/$$t.rb; \
+	    runtimes/ruby/test/valgrind-ours $$log; done

@@ -38,6 +38,7 @@ class TestCapture < SondeTest
 
   # --- Arguments and locals ---------------------------------------------------------------------
 
+  # RB-09
   def test_rb09_every_kind_of_parameter
     record = capture(<<~RUBY, 1, [2, 3], 4, 5, 6, key: 7, other: 8, more: 9)
       def run(a, (b, c), d = 0, *rest, last, key:, other: 0, **more, &block)
@@ -50,6 +51,7 @@ class TestCapture < SondeTest
                     { "b" => "2", "c" => "3", "x" => "1" }, record)
   end
 
+  # RB-09
   def test_rb09_parameters_without_a_name_are_left_out
     record = capture("def run(*, **, &)\n  x = proc(&) # here\nend", 1, key: 2) {}
     assert_captured({}, { "x" => nil }, record)
@@ -59,12 +61,14 @@ class TestCapture < SondeTest
     assert_captured({ "_" => "1", "_a" => "2", "b" => "4" }, {}, record)
   end
 
+  # RB-09
   def test_rb09_defaults_while_they_are_computed
     record = capture("def run(a,\n        b = begin\n          c = a + 1\n          c * 2 # here\n        end, key: b)\n  b\nend", 1)
     assert_equal({ "a" => "1", "b" => nil }, values(record, "arguments").slice("a", "b"))
     assert_equal "2", values(record, "locals")["c"]
   end
 
+  # RB-09
   def test_rb09_blocks_that_no_object_was_made_of
     body = "def run(&block)\n  x = 1 # here\n  block\nend"
     line = __LINE__ + 1
@@ -80,6 +84,7 @@ class TestCapture < SondeTest
     assert_equal values(record, "arguments")["block"], values(record, "locals")["x"]
   end
 
+  # RB-09
   def test_rb09_block_parent_scopes
     record = capture(<<~RUBY, 9)
       def run(a)
@@ -98,6 +103,7 @@ class TestCapture < SondeTest
                   "CaptureSubject#run:4"], own(record)
   end
 
+  # RB-09
   def test_rb09_numbered_and_destructured_block_parameters
     record = capture("def run\n  [[1, 2]].each do\n    _1 + _2 # here\n  end\nend")
     assert_captured({ "_1" => "1", "_2" => "2" }, {}, record)
@@ -105,6 +111,7 @@ class TestCapture < SondeTest
     assert_captured({ "a" => "1", "d" => [], "e" => "4" }, { "b" => "2", "c" => "3" }, record)
   end
 
+  # RB-09
   def test_rb09_closures_on_the_heap
     record = capture(<<~RUBY, 1)
       def run(a)
@@ -132,6 +139,7 @@ class TestCapture < SondeTest
     assert_equal ["block in CaptureSubject#make:8", "CaptureSubject#run:3"], own(record)
   end
 
+  # RB-09
   def test_rb09_methods_made_of_blocks
     record = capture(<<~RUBY, 2, 3, key: 4)
       outer = 1
@@ -146,6 +154,7 @@ class TestCapture < SondeTest
     assert_equal ["block in CaptureSubject#run:4", "Array#each:3", "CaptureSubject#run:3"], own(record)
   end
 
+  # RB-09
   def test_rb09_rescue_and_ensure
     record = capture("def run(a)\n  raise 'x'\nrescue => e\n  e # here\nend", 1)
     assert_captured({ "a" => "1" }, { "e" => { "message" => "x" } }, record)
@@ -156,6 +165,7 @@ class TestCapture < SondeTest
     assert_captured({ "b" => "1" }, { "a" => "1" }, record)
   end
 
+  # RB-09
   def test_rb09_ends_of_methods_and_blocks
     record = capture("def run(a)\n  b = a + 1\nend # here", 1)
     assert_captured({ "a" => "1" }, { "b" => "2" }, record)
@@ -163,6 +173,7 @@ class TestCapture < SondeTest
     assert_captured({ "b" => "2" }, { "c" => "3", "a" => "1" }, record)
   end
 
+  # RB-09
   def test_rb09_pattern_matching_for_and_lambdas
     record = capture("def run(v)\n  case v\n  in { a: Integer => n, **rest }\n    n # here\n  end\nend", { a: 1, b: 2 })
     assert_equal({ "n" => "1", "rest" => { "b" => "2" } }, values(record, "locals"))
@@ -172,12 +183,14 @@ class TestCapture < SondeTest
     assert_captured({ "x" => "1", "y" => "2" }, {}, record)
   end
 
+  # RB-09
   def test_rb09_self_where_it_was_changed
     record = capture("def run\n  'text'.instance_exec(1) do |a|\n    a # here\n  end\nend")
     assert_equal ["String", "text"], record["line_probe"]["arguments"]["self"].values_at("type", "value")
     assert_equal ["block in CaptureSubject#run:4", "BasicObject#instance_exec:3", "CaptureSubject#run:3"], own(record)
   end
 
+  # RB-09
   def test_rb09_bodies_of_classes_and_evaluated_code_outside
     record = capture(<<~RUBY, 1)
       def run(a)
@@ -216,6 +229,7 @@ class TestCapture < SondeTest
                   "CaptureSubject::Mixed#mixed:3", "CaptureSubject#run:12"], own(record)
   end
 
+  # CORE-10
   def test_core10_the_stack_is_rubys_own
     record = capture(<<~RUBY)
       def run
@@ -262,6 +276,7 @@ class TestCapture < SondeTest
     assert_equal pid.to_s, reader.read
   end
 
+  # CORE-04
   def test_core04_frames
     body = "def run(n = 100)\n  return run(n - 1) if n > 0\n  n.to_s # here\nend"
     record = capture(body)
@@ -272,6 +287,7 @@ class TestCapture < SondeTest
 
   # --- Hard times -----------------------------------------------------------------------------------
 
+  # RB-13
   def test_rb13_under_gc_stress_and_compaction
     body = <<~RUBY
       def run(given, &block)
@@ -307,6 +323,7 @@ class TestCapture < SondeTest
     print JSON.generate([off, Sonde::Native.take_testonly])
   RUBY
 
+  # NX-03
   def test_nx03_a_part_that_fails_is_off_alone
     subject = source("module PartSubject\n  def self.run(time)\n    local = 1\n    local.to_s # here\n  end\nend\n")
     start = source(<<~RUBY, "start.rb")

@@ -51,6 +51,7 @@ class TestFork < SondeTest
     ruby!(SETUP + code, subject.path, subject.at("# here"), **options)
   end
 
+  # CORE-13
   def test_core13_child_has_its_own_instance_and_counters
     _, err = run_forks(<<-RUBY)
       apply(LINE)
@@ -74,6 +75,7 @@ class TestFork < SondeTest
     assert_equal "", err
   end
 
+  # CORE-13
   # Every way to fork that Ruby has; those that pass Process._fork, and those that do not.
   def test_core13_every_way_to_fork
     { "Kernel#fork" => "fork { CHILD }",
@@ -96,6 +98,7 @@ class TestFork < SondeTest
     end
   end
 
+  # CORE-13
   # Process.daemon forks in C, and tells nobody.
   def test_core13_daemon_is_noticed_in_the_child
     result = File.join(folder, "result")
@@ -118,6 +121,7 @@ class TestFork < SondeTest
     assert_equal "[true, 1, 1]", File.read(result)
   end
 
+  # CORE-13
   # A child of C code that forks without Ruby's knowledge: the thread that forked is the main one, and
   # a hit or a safe point finds out.
   def test_core13_fork_in_c
@@ -139,6 +143,7 @@ class TestFork < SondeTest
     assert_equal "", err
   end
 
+  # CORE-13
   def test_core13_a_fork_that_fails_leaves_the_parent_as_it_was
     run_forks(<<-RUBY)
       apply(LINE)
@@ -161,6 +166,7 @@ class TestFork < SondeTest
     RUBY
   end
 
+  # CORE-13
   def test_core13_fork_while_threads_hit_probes
     run_forks(<<-RUBY)
       apply(LINE)
@@ -179,6 +185,7 @@ class TestFork < SondeTest
     RUBY
   end
 
+  # CORE-13
   def test_core13_forks_while_safe_points_are_asked_for
     run_forks(<<-RUBY)
       apply(LINE)
@@ -191,6 +198,7 @@ class TestFork < SondeTest
     RUBY
   end
 
+  # CORE-13
   def test_core13_storm_and_grandchildren
     run_forks(<<-RUBY)
       apply(LINE)
@@ -208,6 +216,7 @@ class TestFork < SondeTest
     RUBY
   end
 
+  # CORE-13
   def test_core13_children_that_only_exec
     out, err = run_forks(<<-RUBY)
       apply(LINE)
@@ -223,6 +232,7 @@ class TestFork < SondeTest
     assert_equal ["", ""], [out, err]
   end
 
+  # CORE-17
   # Exit handlers run in children too, ours among them, whether or not anything else of ours did.
   def test_core17_children_end_as_they_would
     out, err = run_forks(<<-RUBY)

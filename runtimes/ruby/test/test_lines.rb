@@ -90,6 +90,7 @@ class TestLines < SondeTest
     end
   end
 
+  # RB-09
   def test_rb09_captures_arguments_self_and_the_scopes_around_a_block
     file = loaded(<<~RUBY)
       class TLCart
@@ -119,6 +120,7 @@ class TestLines < SondeTest
     assert_equal file.line("# end"), last["stack"][0][2]
   end
 
+  # RB-09
   def test_rb09_lines_outside_of_methods_as_a_file_is_loaded
     file = source(<<~RUBY)
       BEGIN { $tl = [] # begin
@@ -146,6 +148,7 @@ class TestLines < SondeTest
     assert_equal %w[line_not_executable] * 2, found.values_at("end of class", "data").map { |s| s["cause"] }
   end
 
+  # RB-09
   def test_rb09_frames_that_began_before
     file = loaded("def tl_spin(state)\n  until state[:stop]\n    state[:turns] += 1 # here\n  end\nend\n")
     state = { stop: false, turns: 0 }
@@ -160,6 +163,7 @@ class TestLines < SondeTest
     thread.join
   end
 
+  # RB-09
   def test_rb09_several_probes_on_one_line_and_threads
     file = loaded("def tl_threads(n)\n  n + 1 # here\nend\n")
     5.times { |i| assert_installed probes.set(file.at("# here"), id: "p#{i}", rate: 0.001) }
@@ -170,6 +174,7 @@ class TestLines < SondeTest
     assert_equal [401] * 4, [0, 1, 3, 4].map { |i| probes.hits("p#{i}") }
   end
 
+  # RB-09
   # No untargeted line tracing, ever: other lines are not slowed down, no other TracePoint hears of it.
   def test_rb09_beside_other_trace_points_and_coverage
     said = told(<<~RUBY)
@@ -201,6 +206,7 @@ class TestLines < SondeTest
     assert_equal [1, 3, [2, 3, "targeted"], true, { "lines" => [1, 3, 3, nil] }], said
   end
 
+  # RB-09
   def test_rb09_a_probe_in_a_trace_points_own_block_is_silent_and_harmless
     file = loaded("def tl_inner(a)\n  a + 1 # here\nend\ndef tl_outer\n  1\nend\n")
     assert_installed probes.set(file.at("# here"))
@@ -233,6 +239,7 @@ class TestLines < SondeTest
     end))
   end
 
+  # RB-09 RB-04
   def test_rb09_rb04_every_line_of_a_library
     require "uri"
     LIBRARY.each_key { |name| require name }
@@ -261,6 +268,7 @@ class TestLines < SondeTest
     assert_operator told, :>, 1000
   end
 
+  # CORE-09
   # In a process of its own: where an untargeted TracePoint was ever used, all code has the traced form.
   def test_core09_disarming_leaves_the_instructions_as_they_were
     File.write("#{folder}/same.rb", "def same(a)\n  [a].each { |x|\n    x + 1\n  }\nend\ndef other(a)\n  a\nend\n")

@@ -38,6 +38,7 @@ class TestPackaging < SondeTest
     home
   end
 
+  # CORE-16
   def test_core16_gem_install_compiles_all_of_it
     subject = source("def packaged(n)\n  n # here\nend\n")
     env = { "GEM_HOME" => install }
@@ -57,16 +58,19 @@ class TestPackaging < SondeTest
     assert_match reason, err
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_told_not_to_compile
     assert_off(/SONDE_NO_EXTENSION was set when it was installed/, "SONDE_NO_EXTENSION" => "1")
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_without_a_compiler
     assert_off(%r{could not be compiled: /bin/false failed}, "CC" => "/bin/false")
     FileUtils.rm_rf(File.join(folder, "home"))
     assert_off(/could not be compiled: .*no such compiler/i, "CC" => "'/no such compiler'")
   end
 
+  # NX-01 RB-06
   # Where libcurl's header should be, there is one that says what a missing one makes the compiler say.
   def test_nx01_rb06_without_the_header_of_libcurl
     FileUtils.mkdir_p(File.join(folder, "include", "curl"))
@@ -74,6 +78,7 @@ class TestPackaging < SondeTest
     assert_off(/could not be compiled: .*curl/, "CPPFLAGS" => "-I#{folder}/include")
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_without_libcurl_to_link_with
     assert_off(/could not be compiled: .*/, "LDFLAGS" => "-lno_such_library_of_ours")
   end
@@ -85,12 +90,14 @@ class TestPackaging < SondeTest
     { "RUBYOPT" => "-r#{file}" }
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_on_another_ruby
     assert_off(/Ruby 2\.6 is not supported yet/, pretend("RUBY_VERSION = '2.6.10'"))
     FileUtils.rm_rf(File.join(folder, "home"))
     assert_off(/truffleruby is not supported/, pretend("RUBY_ENGINE = 'truffleruby'"))
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_on_another_system_or_without_rubys_headers
     assert_off(/mingw32 is not supported/, pretend("require 'rbconfig'; RbConfig::CONFIG['host_os'] = 'mingw32'"))
     FileUtils.rm_rf(File.join(folder, "home"))

@@ -16,6 +16,7 @@ class TestStart < SondeTest
     [out, err]
   end
 
+  # CORE-16
   def test_core16_require_starts_it_once
     out, err = ruby!(<<-RUBY, options: ["-w"])
       require "sonde"
@@ -41,6 +42,7 @@ class TestStart < SondeTest
     assert_equal "", err
   end
 
+  # CORE-16
   def test_core16_a_copy_under_another_path_finds_it_running
     copy = File.join(folder, "copy")
     FileUtils.cp_r(LIB, copy)
@@ -63,6 +65,7 @@ class TestStart < SondeTest
     p (Object.constants - [:Sonde]).size, $VERBOSE, $DEBUG, $stdout.sync, $stderr.sync
   RUBY
 
+  # CORE-16
   def test_core16_boot_starts_it_and_leaves_no_trace
     [[], ["--disable-gems"], ["-w"]].each do |options|
       ours = with_boot!(TRACES, options: options)
@@ -72,6 +75,7 @@ class TestStart < SondeTest
     end
   end
 
+  # CORE-16
   def test_core16_boot_by_rubylib
     env = { "RUBYOPT" => "-rsonde_boot", "RUBYLIB" => "#{File.dirname(BOOT)}:/nowhere" }
     ours = with_boot!(TRACES, env: env)
@@ -79,11 +83,13 @@ class TestStart < SondeTest
     assert_equal "true\n", with_boot!("puts Sonde.status[:running]", env: env)[0]
   end
 
+  # CORE-16
   def test_core16_boot_covers_child_processes
     out, = with_boot!("puts `\#{RbConfig.ruby} -e 'puts Sonde.status[:running]'`".gsub("\\#", "#"))
     assert_equal "true\n", out
   end
 
+  # CORE-16
   def test_core16_boot_keeps_out_of_the_way_of_tools
     [["irb", "--noreadline", "-f"], ["gem", "--version"], ["rake", "--version"], ["bundle", "--version"],
      ["ruby", "-c", "-e", "1"], ["ruby", "--version"], ["erb", "--version"]].each do |command|
@@ -98,6 +104,7 @@ class TestStart < SondeTest
     end
   end
 
+  # CORE-17
   def test_core17_switched_off
     %w[0 false No OFF].each do |word|
       out, err = ruby!("require 'sonde/auto'; p Sonde.status, Thread.list.size", env: { "SONDE_ENABLED" => word })
@@ -108,6 +115,7 @@ class TestStart < SondeTest
     assert_match(/\Asonde\[\d+\] info: the agent is off: SONDE_ENABLED is off\n\z/, err)
   end
 
+  # NX-01 RB-06
   def test_nx01_rb06_without_an_extension
     copy = File.join(folder, "gem")
     FileUtils.mkdir_p(copy)
@@ -123,6 +131,7 @@ class TestStart < SondeTest
     assert_match(/\Asonde\[\d+\] info: the agent is off: no compiler\n\z/, err)
   end
 
+  # NX-01
   def test_nx01_damaged_extension_is_a_fault_and_no_crash
     copy = File.join(folder, "lib")
     FileUtils.cp_r(LIB, copy)
@@ -132,6 +141,7 @@ class TestStart < SondeTest
     assert_match(/\Asonde\[\d+\] warning: the agent is off: its extension can not be loaded: .*\n\z/, err)
   end
 
+  # NX-01
   def test_nx01_other_rubies_are_left_alone
     [["RUBY_VERSION", "2.0.0", "Ruby 2.0 is not supported yet"], ["RUBY_VERSION", "4.0.1", "Ruby 4.0 is not supported yet"],
      ["RUBY_ENGINE", "jruby", "jruby is not supported"]].each do |name, value, reason|
@@ -140,6 +150,7 @@ class TestStart < SondeTest
     end
   end
 
+  # CORE-17
   def test_core17_a_ractor_does_not_start_it
     # RubyGems' own `require` is refused there.
     out, = ruby!(<<-RUBY, options: ["-W0", "--disable-gems"])
@@ -163,6 +174,7 @@ class TestStart < SondeTest
     assert_equal ":refused\ntrue\n", out
   end
 
+  # CORE-17
   def test_core17_exit_status_and_output_are_the_applications
     [["exit 7", 7], ["raise SystemExit", 0], ["1/0", 1], ["exit! 4", 4], ["abort 'no'", 1],
      ["Process.kill(:TERM, $$); sleep", nil], ["at_exit { exit 5 }", 5], ["at_exit { exit! 6 }", 6],
@@ -178,6 +190,7 @@ class TestStart < SondeTest
     end
   end
 
+  # CORE-17
   def test_core17_probes_fire_in_exit_handlers
     subject = source("def late\n  1 # here\nend\n")
     out, err = with_boot!(<<-RUBY, subject.path, subject.at("# here"))
@@ -195,6 +208,7 @@ class TestStart < SondeTest
     assert_equal "", err
   end
 
+  # CORE-17
   def test_core17_interrupts_reach_the_application
     ruby!(<<-RUBY)
       seen = 0
@@ -208,6 +222,7 @@ class TestStart < SondeTest
     RUBY
   end
 
+  # NX-03
   def test_nx03_parts_that_fail_their_check_are_off
     %w[code_walk frames locals interrupts].each do |part|
       out, err = ruby!(<<-RUBY, part)
@@ -231,6 +246,7 @@ end
 # NX-02: whichever call of Ruby's fails while the agent starts, it runs or says why not, and $! is
 # the application's.
 class TestFailingCalls < SondeTest
+  # NX-02
   def test_nx02_each_call_at_the_start
     nth = 0
     loop do
@@ -275,10 +291,12 @@ class TestSafePoints < SondeTest
     (Native.safe_points_testonly[1] - asked) / 1e6
   end
 
+  # CORE-01
   def test_core01_at_once_while_all_sleep
     assert_operator Array.new(20) { latency }.sort[10], :<, 20
   end
 
+  # CORE-01
   # The lock is handed round every 100 ms: without the second road it took 400.
   def test_core01_within_a_time_slice_while_four_threads_run
     stop = false
@@ -289,6 +307,7 @@ class TestSafePoints < SondeTest
     busy.each(&:join)
   end
 
+  # CORE-01
   def test_core01_while_the_main_thread_alone_runs
     before = Native.safe_points_testonly[0]
     Native.ask_testonly
@@ -302,6 +321,7 @@ class TestSafePoints < SondeTest
     Thread.list.find { |thread| thread.name == "sonde-vm" }
   end
 
+  # CORE-17
   def test_core17_the_thread_is_harmless_among_the_applications
     assert vm_thread
     assert_equal true, vm_thread.thread_variable_get(:fork_safe)
@@ -316,6 +336,7 @@ class TestSafePoints < SondeTest
     latency
   end
 
+  # CORE-17
   def test_core17_killed_all_the_same_it_comes_back
     first = vm_thread
     Thread.instance_method(:raise).bind_call(first, "no")
@@ -328,6 +349,7 @@ class TestSafePoints < SondeTest
     refute_same first, vm_thread
   end
 
+  # CORE-17
   def test_core17_the_process_ends_while_it_sleeps_and_without_an_exit_handler_of_ours
     _, _, status = run_ruby(<<-RUBY, timeout: 20)
       def at_exit(*) = nil
@@ -337,6 +359,7 @@ class TestSafePoints < SondeTest
     assert status.success?
   end
 
+  # CORE-17
   # Thread#raise, Thread#kill and signals that come while we hold them back are delivered after it.
   def test_core17_what_is_sent_meanwhile_arrives_afterwards
     ruby!(<<-RUBY, timeout: 20)
@@ -378,6 +401,7 @@ class TestSafePoints < SondeTest
     RUBY
   end
 
+  # CORE-17 RB-11
   # A probe is set and removed all the time while Timeout, Thread#raise and signals hit busy threads.
   def test_core17_rb11_nothing_that_is_sent_to_a_thread_is_lost
     ruby!(<<-RUBY, timeout: 50)

@@ -32,6 +32,7 @@ class TestStatuses < SondeTest
     [file, Object.const_get(mod)]
   end
 
+  # CORE-03
   def test_core03_installed_then_emitting
     file, mod = program
     status = assert_installed probes.set(file.at("# b"))
@@ -42,6 +43,7 @@ class TestStatuses < SondeTest
     assert_equal [file.path, file.line("# b")], record.values_at("file", "line")
   end
 
+  # CORE-03
   def test_core03_line_not_executable
     file, mod = program
     b, x = file.line("# b"), file.line("# x")
@@ -58,6 +60,7 @@ class TestStatuses < SondeTest
     assert_installed probes.set(file.at("# b"))
   end
 
+  # CORE-03
   def test_core03_what_runs_once_and_has_run
     file, = program
     kept = RubyVM::InstructionSequence.compile_file(file.path)
@@ -71,6 +74,7 @@ class TestStatuses < SondeTest
     assert kept
   end
 
+  # CORE-03
   def test_core03_what_runs_once_and_is_running
     file = source("sleep 0.01 until $ts_go\n1 + 1 # next\nclass TsRunning\n  @two = 2 # body\n  3\nend\n", "running.rb")
     $ts_go = false
@@ -84,6 +88,7 @@ class TestStatuses < SondeTest
     assert_error "line_not_executable", probes.set(file.at("# next"), id: "after")
   end
 
+  # CORE-03
   def test_core03_blocks_of_the_top_level_can_run_again
     file = loaded("TS_ROUTES = []\nTS_ROUTES << -> { # route\n  1 # here\n}\nTS_ROUTES << -> { 2 } # one line\n")
     collect_until { true }
@@ -94,6 +99,7 @@ class TestStatuses < SondeTest
     assert_equal [1, 1], [probes.hits, probes.hits("one")]
   end
 
+  # RB-07
   def test_rb07_file_forms
     file, mod = program("package/part/module.rb")
     line = file.line("# b")
@@ -108,6 +114,7 @@ class TestStatuses < SondeTest
     assert mod
   end
 
+  # RB-07
   def test_rb07_paths_with_detours_and_links
     root = File.realpath(folder)
     text = "def rb07_link\n  1 # here\nend\n"
@@ -128,6 +135,7 @@ class TestStatuses < SondeTest
     end
   end
 
+  # RB-07
   def test_rb07_pending_by_the_name_of_a_link
     root = File.realpath(folder)
     source("def rb07_late\n  1\nend\n", "behind.rb")
@@ -139,6 +147,7 @@ class TestStatuses < SondeTest
     assert_equal [1, 1], [probes.hits, probes.hits("suffix")]
   end
 
+  # RB-07
   def test_rb07_a_path_from_another_root
     file, mod = program("app/models/cart.rb")
     line = file.line("# b")
@@ -160,6 +169,7 @@ class TestStatuses < SondeTest
     assert_equal "pending", probes.set("#{File.realpath(folder)}/x/app/models/cart.rb:#{line}", id: "here")["status"]
   end
 
+  # RB-07
   def test_rb07_from_another_root_in_the_applications_own
     File.write("#{folder}/app.rb", "def rb07_app\n  1\nend\n")
     said = told(<<~RUBY)
@@ -172,6 +182,7 @@ class TestStatuses < SondeTest
     assert_equal [["installed", ""], 1], said
   end
 
+  # CORE-03
   def test_core03_ambiguous_and_exact
     one, first = program("one/same.rb")
     other, second = program("other/same.rb")
@@ -185,6 +196,7 @@ class TestStatuses < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # CORE-03
   def test_core03_a_second_match_that_comes_later
     one, first = program("one/twice.rb")
     assert_installed probes.set("twice.rb:#{one.line("# b")}")
@@ -195,6 +207,7 @@ class TestStatuses < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # CORE-03
   def test_core03_file_not_found_and_not_loaded
     assert_error "file_not_found", probes.set("#{folder}/missing.rb:3")
     source("x = 1\n", "later.rb")
@@ -208,6 +221,7 @@ class TestStatuses < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # CORE-03
   def test_core03_methods_are_not_there_yet
     ["Cart#total", "Cart.load", "cart.total"].each_with_index do |name, i|
       status = assert_error "unsupported", probes.set(name, at: "entry", id: "m#{i}")
@@ -215,6 +229,7 @@ class TestStatuses < SondeTest
     end
   end
 
+  # CORE-03
   def test_core03_new_revision_without_a_gap
     file = loaded("def ts_gap(a)\n  a + 1 # here\nend\n")
     probes.set(file.at("# here"), rate: 0.001)
@@ -232,6 +247,7 @@ class TestStatuses < SondeTest
     assert_equal [1, 1], [probes.hits, Sonde::Native.armed_testonly]
   end
 
+  # CORE-03
   def test_core03_removing_takes_effect_at_once
     file = loaded("def ts_removed\n  1 # here\nend\n")
     assert_installed probes.set(file.at("# here"))
@@ -242,6 +258,7 @@ class TestStatuses < SondeTest
     assert_nil probes.take
   end
 
+  # CORE-03
   def test_core03_hit_limit
     file = loaded("def ts_limit\n  1 # here\nend\n")
     probes.set(file.at("# here"), hit_limit: 3)

@@ -19,6 +19,7 @@ class TestTracking < SondeTest
 
   # --- After the agent ---------------------------------------------------------------------------
 
+  # RB-01 RB-05
   def test_rb01_rb05_armed_before_the_files_first_line
     file = source(SHOP, "later.rb")
     names = { "class" => 1, "top" => 1, "block" => 2, "end" => 1 }
@@ -29,6 +30,7 @@ class TestTracking < SondeTest
     assert_equal names.merge("suffix" => 2), (names.keys + ["suffix"]).to_h { |name| [name, probes.hits(name)] }
   end
 
+  # RB-01
   def test_rb01_evald_code_is_told_apart
     file = source("def rb01_eval(a)\n  a + 1 # here\nend\n")
     probes.set(file.at("# here"))
@@ -43,6 +45,7 @@ class TestTracking < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # RB-01
   def test_rb01_by_every_way_to_load
     names = %w[load require require_relative autoload load_wrapped]
     files = names.to_h { |name| [name, source("module Rb01#{name.capitalize.delete("_")}\n  def self.f = [\n    1] # not\n" \
@@ -61,6 +64,7 @@ class TestTracking < SondeTest
     assert_equal [1] * 5, names.map { |name| probes.hits(name) }
   end
 
+  # RB-01
   def test_rb01_a_load_that_fails_and_one_that_is_nested
     inner = source("def rb01_inner\n  1 # here\nend\n", "inner.rb")
     outer = source("require '#{inner.path}' # outer\nrb01_inner\nrequire '#{folder}/broken.rb' # broken\n", "outer.rb")
@@ -71,6 +75,7 @@ class TestTracking < SondeTest
     assert_equal [1, 1], [probes.hits("inner"), probes.hits("outer")]
   end
 
+  # RB-05
   def test_rb05_by_the_walk_too
     # Loaded without an event of the VM: :script_compiled is not told of what runs like this.
     file = source("def rb05_silent\n  1 # here\nend\n")
@@ -87,6 +92,7 @@ class TestTracking < SondeTest
 
   # --- Before the agent --------------------------------------------------------------------------
 
+  # RB-02 RB-04
   def test_rb02_rb04_what_was_loaded_long_before
     File.write("#{folder}/before.rb", SHOP)
     said = told(<<~RUBY)
@@ -115,6 +121,7 @@ class TestTracking < SondeTest
     assert_empty said[5]
   end
 
+  # RB-02
   def test_rb02_the_main_program_and_files_by_relative_paths
     File.write("#{folder}/lib.rb", "def rb02_lib(a)\n  a + 1\nend\n")
     File.write("#{folder}/main.rb", Tracking::PRELUDE + <<~RUBY)
@@ -134,6 +141,7 @@ class TestTracking < SondeTest
     assert_equal [["emitting", 1 + 2], ["installed", 2, 1]], out.lines.map { |line| JSON.parse(line)[0] }
   end
 
+  # RB-02
   def test_rb02_what_was_only_compiled_to_look_at
     looked = source("def rb02_looked\n  1 # here\nend\n", "looked.rb")
     kept = RubyVM::InstructionSequence.compile_file(looked.path)
@@ -152,6 +160,7 @@ class TestTracking < SondeTest
     assert kept && also
   end
 
+  # RB-02
   def test_rb02_the_walk_overwrites_nothing
     file = loaded("def rb02_same\n  1 # here\nend\n")
     assert_installed probes.set(file.at("# here"))
@@ -163,6 +172,7 @@ class TestTracking < SondeTest
     assert_equal [1] * 4, %w[p again0 again1 again2].map { |id| probes.hits(id) }
   end
 
+  # RB-04
   def test_rb04_a_line_that_stands_in_several_sequences
     file = loaded(<<~RUBY)
       %w[one two three].each { |name| Object.define_method("rb04_\#{name}") { |a = 1| a + 1 } } # here
@@ -178,6 +188,7 @@ class TestTracking < SondeTest
     assert_equal 3, probes.hits("pair")
   end
 
+  # RB-04
   def test_rb04_two_versions_of_a_file_at_once
     file = loaded("def rb04_again\n  1 # here\nend\n")
     old = method(:rb04_again)
@@ -191,6 +202,7 @@ class TestTracking < SondeTest
 
   # --- Without something ----------------------------------------------------------------------------
 
+  # RB-03
   def test_rb03_without_the_function_that_tells_types
     Sonde::Native.forget_types_testonly(true)
     file = loaded(SHOP.gsub("Shop", "Types"), "types.rb")
@@ -212,11 +224,13 @@ class TestTracking < SondeTest
     Sonde::Native.forget_types_testonly(false)
   end
 
+  # RB-03
   def test_rb03_the_function_is_not_needed_to_load
     symbols, = Open3.capture2("nm", "-D", Dir["#{LIB}/sonde/*/native.so"].first)
     assert_match(/ w rb_iseq_type$/, symbols)
   end
 
+  # RB-06
   def test_rb06_without_the_walk_tracking_goes_on
     File.write("#{folder}/before.rb", "def rb06_before\n  1\nend\n")
     File.write("#{folder}/after.rb", "RB06 ||= 1\ndef rb06_after\n  1\nend\nrb06_after\n")
@@ -242,6 +256,7 @@ class TestTracking < SondeTest
     assert_equal ["pending", ["emitting", 2], %w[pending file_not_loaded], ["emitting", 1]], said[2..]
   end
 
+  # RB-06
   def test_rb06_a_first_walk_that_fails_is_counted
     File.write("#{folder}/after.rb", "def rb06_after\n  1\nend\n")
     said = told(<<~RUBY, complains: true)
@@ -271,6 +286,7 @@ class TestTracking < SondeTest
 
   # --- Code that goes -------------------------------------------------------------------------------
 
+  # CORE-03
   def test_core03_code_that_is_let_go_of_is_freed_and_the_status_says_so
     file = loaded("def rb_gone\n  1 # here\nend\ndef rb_stays\n  2 # other\nend\n")
     assert_installed probes.set(file.at("# here"))
@@ -290,6 +306,7 @@ class TestTracking < SondeTest
     assert_equal [1, 1], [probes.hits - 1, probes.hits("new")]
   end
 
+  # CORE-03
   def test_core03_a_required_file_of_which_nothing_is_left
     file = required("RB_LEFT ||= 1 # here\n")
     collect_until { Sonde::Native.sequences_testonly(file.path).empty? }
@@ -299,6 +316,7 @@ class TestTracking < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # CORE-03
   def test_core03_reload_keeps_firing
     file = loaded("def rb_reload\n  1 # here\nend\n")
     assert_installed probes.set(file.at("# here"))
@@ -313,6 +331,7 @@ class TestTracking < SondeTest
     assert_equal 6, probes.hits
   end
 
+  # CORE-03
   def test_core03_methods_that_come_and_go_under_a_busy_collector
     text = "def rb_busy\n  [1].each { |x|\n    x + 1 # here\n  }\nend\n"
     said = told(<<~RUBY)

@@ -90,6 +90,7 @@ class TestTripwires < SondeTest
     assert_equal data, plain(shown)
   end
 
+  # CORE-05
   def test_core05_the_wires_are_live
     wired = Tripwire.class_of(Object)
     value = wired.new
@@ -102,6 +103,7 @@ class TestTripwires < SondeTest
     assert_equal %i[inspect method_missing name], Tripwire::CALLS
   end
 
+  # CORE-05
   def test_core05_objects
     wired = Tripwire.class_of(Object) do
       def initialize
@@ -114,6 +116,7 @@ class TestTripwires < SondeTest
     assert_match(/\AWiredObject/, shown["fields"]["@me"]["type"])
   end
 
+  # CORE-05
   def test_core05_strings_arrays_and_hashes
     assert_whole "text", Tripwire.class_of(String).new("text")
     assert_whole %w[1 2], Tripwire.class_of(Array).new([1, 2])
@@ -123,12 +126,14 @@ class TestTripwires < SondeTest
     assert_whole({ "key" => "1", "other" => ["2"] }, hash)
   end
 
+  # CORE-05
   def test_core05_sets_structs_and_ranges
     assert_whole ["7"], Tripwire.class_of(Set).new([7])
     assert_whole({ "name" => "Bo", "age" => "7" }, Tripwire.class_of(PERSON).new("Bo", 7))
     assert_whole "1..5", Tripwire.class_of(Range).new(1, 5)
   end
 
+  # CORE-05
   def test_core05_exceptions
     wired = Tripwire.class_of(StandardError)
     assert_whole({ "message" => "boo" }, wired.new("boo"))
@@ -140,12 +145,14 @@ class TestTripwires < SondeTest
     assert_equal({ "message" => "outer", "cause" => { "message" => "inner" } }, plain(show(error)))
   end
 
+  # CORE-05
   def test_core05_a_name_error_does_not_inspect_its_receiver
     receiver = Tripwire.class_of(Object).new
     error = assert_raises(NoMethodError) { receiver.zork }
     assert_match(/\Aundefined method `zork' for an instance of WiredObject/, plain(show(error))["message"])
   end
 
+  # CORE-05
   def test_core05_times_regexps_and_matches
     time = Tripwire.class_of(Time).at(1.25r).utc
     assert_whole "1970-01-01T00:00:01.25Z", time
@@ -153,6 +160,7 @@ class TestTripwires < SondeTest
     assert_equal %w[ab b], plain(show("xab".match(/a(b)/)))
   end
 
+  # CORE-05
   def test_core05_procs_and_methods
     wired = Tripwire.class_of(Object) { def run = nil }
     block = proc { 1 }
@@ -162,6 +170,7 @@ class TestTripwires < SondeTest
     assert_match(/\AWiredObject\d+#run\z/, plain(show(wired.new.method(:run))))
   end
 
+  # CORE-05
   def test_core05_files
     wired = Tripwire.class_of(File)
     file = wired.open(File::NULL)
@@ -170,6 +179,7 @@ class TestTripwires < SondeTest
     file&.close
   end
 
+  # CORE-05
   def test_core05_basic_objects
     wired = Class.new(BasicObject) { def initialize = @inside = [1] }
     Object.const_set(:WiredBasic, wired)
@@ -182,6 +192,7 @@ class TestTripwires < SondeTest
     assert_equal %w[WiredBasic WiredBasic], shown["elements"][1]["entries"][0].map { |value| value["type"] }
   end
 
+  # CORE-05
   def test_core05_keys_and_members
     wired = Tripwire.class_of(Object)
     shown = show([{ wired.new => 1 }, Set.new([wired.new]), (1..20).to_h { |n| [wired.new, n] }])
@@ -190,6 +201,7 @@ class TestTripwires < SondeTest
     assert_equal (1..20).map(&:to_s), shown["elements"][2]["entries"].map { |_, value| plain(value) }
   end
 
+  # CORE-05
   def test_core05_singleton_classes_and_classes
     object = Object.new
     object.instance_variable_set(:@field, 1)
@@ -200,6 +212,7 @@ class TestTripwires < SondeTest
     assert_match(/\A#<Class:WiredObject/, plain(show(Tripwire.class_of(Object).singleton_class)))
   end
 
+  # CORE-05
   def test_core05_hashes_are_not_iterated
     hash = { 1 => 2 }
     shown = nil
@@ -209,6 +222,7 @@ class TestTripwires < SondeTest
     assert_equal({}, plain(show(Hash.new { |_, _| Tripwire.note(:default) })))
   end
 
+  # CORE-05
   def test_core05_self_and_outer_variables
     subject = source(<<~RUBY)
       class WiredSelf < BasicObject

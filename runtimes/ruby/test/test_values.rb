@@ -55,12 +55,14 @@ class TestValues < SondeTest
     assert_equal type, shown["type"]
   end
 
+  # RB-15
   def test_rb15_nil_and_booleans
     assert_shown "NilClass", nil, nil
     assert_shown "TrueClass", "true", true
     assert_shown "FalseClass", "false", false
   end
 
+  # RB-15
   def test_rb15_integers
     [0, 42, -42, 2**62 - 1, 2**62, -2**62 - 1, 2**64, -(2**64), 10**9, 10**18, 10**27 - 1, 7**300, -(3**500)].each do |value|
       assert_shown "Integer", value.to_s, value
@@ -73,18 +75,21 @@ class TestValues < SondeTest
     assert_equal "(an integer of 40001 bits)", plain(show(1 << 40_000))
   end
 
+  # RB-15
   def test_rb15_floats
     [1.5, -0.1, 1e300, 5e-324, 2.0**70].each { |value| assert_equal value, Float(plain(show(value))) }
     assert_shown "Float", "nan", Float::NAN
     assert_shown "Float", "-inf", -Float::INFINITY
   end
 
+  # RB-15
   def test_rb15_rational_and_complex
     assert_shown "Rational", "-3/4", -3r / 4
     assert_shown "Rational", { "numerator" => (1 << 70).to_s, "denominator" => "3" }, Rational(1 << 70, 3)
     assert_shown "Complex", { "real" => "1", "imaginary" => "2.5" }, Complex(1, 2.5)
   end
 
+  # RB-15
   def test_rb15_decimals
     %w[1.5 -12.0 0.001 123456789123456789.987654321 1000000000.0 -0.00000000012 0.1 99.99 1234567890.0 0.0 -0.0
        100000000000000000000.0].each do |text|
@@ -103,6 +108,7 @@ class TestValues < SondeTest
     assert_match(/\A#<BigDecimal:0x\h+>\z/, plain(show(BigDecimal("1." + "3" * 2000))))
   end
 
+  # RB-15
   def test_rb15_strings
     shared = ("y" * 100 + "tail")[50..]
     ["", "abc", "héllo 😀", "x" * 200, "frozen".freeze, shared, :sym.to_s].each { |value| assert_shown "String", value, value }
@@ -117,12 +123,14 @@ class TestValues < SondeTest
     assert_shown "String", "\\xd8", "\xD8".dup.force_encoding("UTF-16LE")
   end
 
+  # RB-15
   def test_rb15_symbols
     assert_shown "Symbol", "foo", :foo
     assert_shown "Symbol", "dynamic é #{object_id}", "dynamic é #{object_id}".to_sym
     assert_shown "Symbol", "+", :+
   end
 
+  # RB-15
   def test_rb15_collections
     assert_shown "Array", [], []
     assert_shown "Array", ["1", ["2", nil]], [1, [2, nil]]
@@ -138,6 +146,7 @@ class TestValues < SondeTest
     assert_shown "Set", [], Set.new
   end
 
+  # RB-15
   def test_rb15_structs_and_ranges
     assert_shown "TestValues::Person", { "name" => "Bo", "age" => "7" }, Person.new("Bo", 7)
     assert_shown "TestValues::Memoized", { "name" => "Bo", "age" => nil, "@memo" => "1" }, Memoized.new("Bo")
@@ -150,6 +159,7 @@ class TestValues < SondeTest
     assert_shown "Range", { "begin" => "a", "end" => "c", "exclude_end" => "true" }, "a"..."c"
   end
 
+  # RB-15
   def test_rb15_times
     assert_shown "Time", "2023-11-15T00:13:20.123456+02:00", Time.at(1_700_000_000, 123_456, :usec, in: "+02:00")
     assert_shown "Time", "2023-11-14T18:43:20-03:30", Time.at(1_700_000_000, in: "-03:30")
@@ -166,6 +176,7 @@ class TestValues < SondeTest
     assert_equal known, Time.new(*plain(show(known)).match(/(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)/).captures)
   end
 
+  # RB-15
   def test_rb15_exceptions
     assert_shown "RuntimeError", { "message" => "m" }, RuntimeError.new("m")
     assert_shown "StandardError", { "message" => nil }, StandardError.new
@@ -188,6 +199,7 @@ class TestValues < SondeTest
                  plain(show(assert_raises(NameError) { Zork }))["message"].sub("class ", "")
   end
 
+  # RB-15
   def test_rb15_code
     assert_shown "Proc", "#<Proc #{__FILE__}:#{__LINE__}>", proc {}
     assert_shown "Proc", "#<Proc #{__FILE__}:#{__LINE__} (lambda)>", ->(x) { x }
@@ -202,6 +214,7 @@ class TestValues < SondeTest
     assert_shown "Class", "#<Class:String>", String.singleton_class
   end
 
+  # RB-15
   def test_rb15_objects
     assert_shown "TestValues::Cart", { "@items" => %w[1 two], "@total" => "12.5" }, Cart.new
     assert_shown "Object", {}, Object.new
@@ -220,6 +233,7 @@ class TestValues < SondeTest
     assert_equal({ "@v4" => "4" }, plain(shown).slice("@v3", "@v4"))
   end
 
+  # RB-15
   def test_rb15_other_kinds_are_truthful
     assert_shown "Regexp", "/a(b)c/mi", /a(b)c/mi
     assert_shown "MatchData", ["abc", "b", nil], "xabc".match(/a(b)c(z)?/)
@@ -236,6 +250,7 @@ class TestValues < SondeTest
     end
   end
 
+  # RB-15
   def test_rb15_what_is_not_initialized
     [Regexp, Person, Range, Time, IO, StandardError, Class, Module, Proc, Thread, Mutex, Hash, Array, String, Set,
      Enumerator, Object, BasicObject].each do |type|
@@ -248,6 +263,7 @@ class TestValues < SondeTest
     end
   end
 
+  # CORE-04
   def test_core04_depth
     deep = [1, [2, [3, [4]]]]
     shown = show(deep)
@@ -261,6 +277,7 @@ class TestValues < SondeTest
     assert_equal({ "me" => { "me" => { "me" => "depth" } } }, plain(show(around)))
   end
 
+  # CORE-04
   def test_core04_counts_and_lengths
     shown = show((1..200).to_a)
     assert_equal [100, 200, "collection_size"], [shown["elements"].size, shown["size"], shown["not_captured_reason"]]
@@ -272,12 +289,14 @@ class TestValues < SondeTest
     assert_equal ["é" * 255, true, 600], [shown["value"], shown["truncated"], shown["size"]]
   end
 
+  # CORE-06
   def test_core06_bytes
     shown = show(Array.new(100) { "z" * 200 }, bytes: 4096)
     assert_operator shown["elements"].size, :<, 30
     assert_equal "budget", shown["not_captured_reason"]
   end
 
+  # CORE-07
   def test_core07_names_are_redacted
     holder = Object.new
     holder.instance_variable_set(:@api_key, "hidden")

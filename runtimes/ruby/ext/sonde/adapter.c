@@ -14,7 +14,8 @@
 static struct {
     struct sonde_rb_armed *armed;    /* enabled */
     struct sonde_rb_armed *vanished; /* freed by the collector; the agent is to be told */
-    size_t count;
+    struct sonde_rb_armed *silent; /* disarmed, and enabled until no other Ractor runs */
+    size_t count, carriers;
     ID carrier_key;
 } table;
 
@@ -65,13 +66,14 @@ static void
 free_carrier(void *data)
 {
     struct sonde_rb_armed *armed = data;
+    table.carriers--;
     if (armed->link == NULL) {
         free_armed(armed);
         return;
     }
     list_take(armed);
     table.count--;
-    if (!sonde_rb_is_running()) {
+    if (armed->site == NULL || !sonde_rb_is_running()) {
         free_armed(armed);
         return;
     }
@@ -128,6 +130,7 @@ enable(VALUE arg)
     VALUE carrier = TypedData_Wrap_Struct(0, &carrier_type, armed);
     armed->carrier = carrier;
     arming->is_owned = true;
+    table.carriers++;
     /* A target line is allowed only where :line is among the events. */
     VALUE tracepoint = rb_tracepoint_new(
         0, armed->event | (rb_event_flag_t)RUBY_EVENT_LINE, sonde_rb_on_line, armed);
@@ -184,6 +187,51 @@ disable(VALUE tracepoint)
     return Qnil;
 }
 
+/* Whether it is disabled, or gone anyway. */
+static bool
+try_disable(const struct sonde_rb_armed *armed)
+{
+    if (!is_alive(armed)) {
+        return true;
+    }
+    VALUE carrier = armed->carrier; /* `armed` lives as long */
+    bool is_done = sonde_rb_protect(disable, armed->tracepoint, NULL) == 0 ||
+                   sonde_rb_protect(disable, armed->tracepoint, NULL) == 0;
+    RB_GC_GUARD(carrier);
+    return is_done;
+}
+
+/* The VM goes through the hooks of a sequence without a lock, so that nothing that another Ractor may
+ * be executing can be disabled. What can not be disabled now is tried again at the next safe point; its
+ * hook finds no site and does nothing. */
+void
+sonde_rb_adapter_end_silent(void)
+{
+    struct sonde_rb_armed *failed = NULL;
+    if (table.silent == NULL || sonde_rb_has_other_ractors()) {
+        return;
+    }
+    while (table.silent != NULL) {
+        struct sonde_rb_armed *armed = table.silent;
+        VALUE carrier = armed->carrier;
+        list_take(armed);
+        list_put(&failed, armed);
+        if (try_disable(armed)) {
+            list_take(armed);
+            table.count--;
+        }
+        RB_GC_GUARD(carrier);
+    }
+    if (failed != NULL) {
+        sonde_agent_fault(sonde_rb.agent, "disarm", "a TracePoint could not be disabled");
+    }
+    while (failed != NULL) {
+        struct sonde_rb_armed *armed = failed;
+        list_take(armed);
+        list_put(&table.silent, armed);
+    }
+}
+
 static void
 disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
 {
@@ -197,13 +245,9 @@ disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
         return; /* the collector was faster */
     }
     list_take(armed);
-    table.count--;
     armed->site = NULL;
-    if (is_alive(armed) && sonde_rb_protect(disable, armed->tracepoint, NULL) != 0 &&
-        sonde_rb_protect(disable, armed->tracepoint, NULL) != 0) {
-        /* The hook finds no site and does nothing. */
-        sonde_agent_fault(sonde_rb.agent, "disarm", "a TracePoint could not be disabled");
-    }
+    list_put(&table.silent, armed);
+    sonde_rb_adapter_end_silent();
 }
 
 void
@@ -223,6 +267,12 @@ size_t
 sonde_rb_armed_count(void)
 {
     return table.count;
+}
+
+size_t
+sonde_rb_adapter_testonly_carriers(void)
+{
+    return table.carriers;
 }
 
 void

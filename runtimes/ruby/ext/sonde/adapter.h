@@ -46,7 +46,13 @@ void sonde_rb_adapter_stop(void);
  * with it. Free when there is nothing. */
 void sonde_rb_adapter_tell_vanished(void);
 
+/* Disables what was disarmed while other Ractors ran, if they are over. */
+void sonde_rb_adapter_end_silent(void);
+
 /* How many TracePoints are enabled. */
 size_t sonde_rb_armed_count(void);
+
+/* How many TracePoints that were made to be armed the collector has not freed. */
+size_t sonde_rb_adapter_testonly_carriers(void);
 
 #endif

@@ -2,6 +2,7 @@
 #include "code_index.h"
 
 #include "adapter.h"
+#include "compat/compat_verify.h"
 #include "compat/hold.h"
 #include "names.h"
 #include "protect.h"
@@ -62,8 +63,9 @@ visit_page(void *start, void *end, size_t stride, void *unused)
 {
     (void)unused;
     for (char *slot = start; slot < (char *)end; slot += stride) {
-        if (sonde_rb_is_iseq((VALUE)slot)) {
-            list_add((const struct sonde_rb_iseq *)(const void *)slot);
+        const struct sonde_rb_iseq *iseq = (const void *)slot;
+        if (sonde_rb_is_iseq((VALUE)slot) && sonde_rb_iseq_is_made(iseq)) {
+            list_add(iseq);
         }
     }
     return 0;
@@ -338,25 +340,6 @@ on_compiled(VALUE tracepoint, void *unused)
 /* --- Life ----------------------------------------------------------------------------------- */
 
 static VALUE
-is_yjit_on(VALUE unused)
-{
-    (void)unused;
-    VALUE yjit = rb_path2class("RubyVM::YJIT");
-    return RTEST(rb_funcall(yjit, rb_intern("enabled?"), 0)) ? Qtrue : Qfalse;
-}
-
-static bool
-is_barred(void)
-{
-    const char *wish = getenv("SONDE_RUBY_YJIT");
-    VALUE is_on = Qfalse;
-    if (!SONDE_RB_TRACING_ENDS_YJIT || (wish != NULL && strcmp(wish, "1") == 0)) {
-        return false;
-    }
-    return sonde_rb_protect(is_yjit_on, Qnil, &is_on) == 0 && is_on == Qtrue;
-}
-
-static VALUE
 listen(VALUE unused)
 {
     if (!index_.is_rooted) {
@@ -384,7 +367,7 @@ int
 sonde_rb_index_start(struct sonde_err *err)
 {
     char reason[256];
-    index_.is_barred = is_barred();
+    index_.is_barred = sonde_rb_is_tracing_barred();
     if (index_.is_barred) {
         return SONDE_OK;
     }

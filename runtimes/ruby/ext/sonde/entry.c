@@ -30,6 +30,42 @@ sonde_rb_look_for_fork(void)
     }
 }
 
+static VALUE
+count_ractors(VALUE unused)
+{
+    (void)unused;
+    return rb_funcall(rb_cRactor, rb_intern("count"), 0);
+}
+
+bool
+sonde_rb_has_other_ractors(void)
+{
+    VALUE count = Qnil;
+    return !sonde_rb_has_one_ractor() &&
+           (sonde_rb_protect(count_ractors, Qnil, &count) != 0 || count != INT2FIX(1));
+}
+
+void
+sonde_rb_note_ractor(void)
+{
+    if (!atomic_load_explicit(&sonde_rb.is_probed_in_ractor, memory_order_relaxed) &&
+        !atomic_exchange(&sonde_rb.is_probed_in_ractor, true)) {
+        sonde_rb_vm_thread_ask(NULL);
+    }
+}
+
+static void
+tell_of_ractors(void)
+{
+    static bool is_told;
+    if (!is_told && atomic_load(&sonde_rb.is_probed_in_ractor)) {
+        is_told = true;
+        sonde_agent_fault(sonde_rb.agent, "ractors",
+                          "probed code runs in a Ractor: only what the main Ractor "
+                          "executes is counted and captured");
+    }
+}
+
 void
 sonde_rb_safe_point(void)
 {
@@ -42,6 +78,8 @@ sonde_rb_safe_point(void)
     sonde_rb.safe_points.last_ns = sonde_clock_mono_ns();
     uint32_t held = sonde_rb_hold();
     sonde_rb_look_for_fork();
+    tell_of_ractors();
+    sonde_rb_adapter_end_silent();
     sonde_rb_adapter_tell_vanished();
     sonde_agent_safe_point(sonde_rb.agent);
     sonde_rb_index_forget();
@@ -252,11 +290,20 @@ native_report(VALUE self)
     }
 }
 
+static VALUE
+native_ignore(int argc, VALUE *argv, VALUE self)
+{
+    (void)argc, (void)argv, (void)self;
+    return Qnil;
+}
+
 __attribute__((visibility("default"))) void
 Init_native(void)
 {
     VALUE sonde = rb_define_module("Sonde");
     VALUE native = rb_define_module_under(sonde, "Native");
+    /* First of all: the application's own, which is told of methods as they come, may do anything. */
+    rb_define_singleton_method(native, "singleton_method_added", native_ignore, -1);
     rb_define_singleton_method(native, "start", native_start, 0);
     rb_define_singleton_method(native, "stop", native_stop, 0);
     rb_define_singleton_method(native, "before_fork", native_before_fork, 0);

@@ -608,6 +608,10 @@ sonde_rb_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding
         sonde_finding_cause(finding, SONDE_CAUSE_UNSUPPORTED,
                             "YJIT is on: in this Ruby a probe would slow down all of its "
                             "code for good (SONDE_RUBY_YJIT=1: probe nevertheless)");
+    } else if (sonde_rb_has_other_ractors()) {
+        sonde_finding_cause(finding, SONDE_CAUSE_UNSUPPORTED,
+                            "Ractors are running, which can not be kept from the code "
+                            "meanwhile: set the probe again when they are over");
     } else if (def->location.line == 0) {
         sonde_finding_cause(finding, SONDE_CAUSE_UNSUPPORTED,
                             "method probes on Ruby are not there yet: give FILE:LINE");

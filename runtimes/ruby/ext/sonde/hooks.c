@@ -47,6 +47,10 @@ sonde_rb_on_line(VALUE tracepoint, void *data)
 {
     const struct sonde_rb_armed *armed = data;
     int saved_errno = errno;
+    if (!sonde_rb_is_main_ractor()) {
+        sonde_rb_note_ractor();
+        return;
+    }
     if (sonde_agent_is_stale(sonde_rb.agent)) {
         sonde_rb_look_for_fork();
         errno = saved_errno;

@@ -18,7 +18,9 @@ struct sonde_rb_state {
     unsigned parts;   /* 1 << enum sonde_rb_part: what was found to hold */
     unsigned checked; /* of those: could be looked at */
     unsigned forced;  /* of those: said to fail, by a test */
-    struct {          /* for tests */
+    _Atomic bool
+        is_probed_in_ractor; /* armed code ran in another one than the main one */
+    struct {                 /* for tests */
         unsigned long count;
         int64_t last_ns; /* when the last one began */
     } safe_points;
@@ -29,6 +31,15 @@ extern struct sonde_rb_state sonde_rb;
 /* In a child that nobody told of its fork: a thread and an agent of its own. Costs one load
  * anywhere else. Ctx: VM lock. */
 void sonde_rb_look_for_fork(void);
+
+/* Whether Ractors run beside the main one, which are not kept out by the VM lock: then the heap can not
+ * be walked, and the hooks of code that they may execute can not be taken away. Ctx: VM lock, main
+ * Ractor; none begins before the lock is given up. */
+bool sonde_rb_has_other_ractors(void);
+
+/* Armed code ran in a Ractor of the application's, where nothing of ours may be touched: says so, once,
+ * at the next safe point. Any Ractor, in a hook. */
+void sonde_rb_note_ractor(void);
 
 /* A safe point, here: looks for a fork, calls sonde_agent_safe_point, forgets what the code
  * index found for it. Never raises. Ctx: VM lock. */

@@ -15,6 +15,7 @@
 
 #include <ruby/encoding.h>
 
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -303,6 +304,21 @@ armed(VALUE self)
 }
 
 static VALUE
+carriers(VALUE self)
+{
+    (void)self;
+    return SIZET2NUM(sonde_rb_adapter_testonly_carriers());
+}
+
+static VALUE
+malloced(VALUE self)
+{
+    (void)self;
+    struct mallinfo2 info = mallinfo2();
+    return SIZET2NUM(info.uordblks + info.hblkhd);
+}
+
+static VALUE
 fail(VALUE self, VALUE name)
 {
     (void)self;
@@ -396,6 +412,8 @@ sonde_rb_test_support_init(VALUE module)
     rb_define_singleton_method(module, "discard_testonly", discard, 0);
     rb_define_singleton_method(module, "safe_point_testonly", safe_point, 0);
     rb_define_singleton_method(module, "armed_testonly", armed, 0);
+    rb_define_singleton_method(module, "carriers_testonly", carriers, 0);
+    rb_define_singleton_method(module, "malloced_testonly", malloced, 0);
     rb_define_singleton_method(module, "sequences_testonly", sequences, 1);
     rb_define_singleton_method(module, "words_testonly", words, 1);
     rb_define_singleton_method(module, "forget_types_testonly", forget_types, 1);

@@ -12,6 +12,8 @@
  *   discard_testonly             takes all records; how many there were
  *   safe_point_testonly          here and now
  *   armed_testonly               how many TracePoints are enabled
+ *   carriers_testonly            how many TracePoints of ours the collector has not freed
+ *   malloced_testonly            bytes of malloc in use in the whole process
  *   sequences_testonly(path)     the labels of the live sequences of a file
  *   words_testonly(sequence)     what the VM executes of a RubyVM::InstructionSequence
  *   forget_types_testonly(on)    as if the VM did not say what a sequence is of

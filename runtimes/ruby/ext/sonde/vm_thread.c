@@ -48,6 +48,15 @@ init_conds(void)
     pthread_condattr_destroy(&attributes);
 }
 
+/* In a forked child: another thread of the parent may have held it at that moment, and a collection
+ * there may want it at once. */
+static void
+reset_locks(void)
+{
+    vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+    init_conds();
+}
+
 bool
 sonde_rb_vm_thread_take_ask(void)
 {
@@ -208,6 +217,8 @@ dress(VALUE thread)
 {
     static const char *const harmless[] = {"join",  "kill",   "exit", "terminate",
                                            "raise", "wakeup", "run"};
+    /* First of all: the application's own, which is told of methods as they come, may do anything. */
+    rb_define_singleton_method(thread, "singleton_method_added", do_nothing, -1);
     for (size_t i = 0; i < sizeof(harmless) / sizeof(harmless[0]); i++) {
         rb_define_singleton_method(thread, harmless[i], do_nothing, -1);
     }
@@ -301,6 +312,7 @@ static void
 on_fork_in_child(void)
 {
     sonde_rb_frames_after_fork();
+    reset_locks();
     if (sonde_rb_is_running() && ruby_native_thread_p()) {
         register_start();
     }
@@ -406,8 +418,6 @@ sonde_rb_vm_thread_after_fork(void)
     vm.is_put_off = false;
     vm.is_interrupted = false;
     atomic_store(&vm.is_asked, false);
-    /* Another thread of the parent may have held it at the moment of the fork. */
-    vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
-    init_conds();
+    reset_locks();
     register_start();
 }

@@ -13,6 +13,7 @@
  *   sonde_rb_env_method(env, &fact)             the method that an environment belongs to
  *   sonde_rb_method_of_object(object, &fact)    the method of a Method
  *   sonde_rb_time_of_object(object, &fact)      what a Time keeps
+ *   sonde_rb_has_one_ractor(), _is_main_ractor  where code runs
  *
  * What the compiler can not see is checked once at load by compat_verify.c against the live VM; what
  * fails there is switched off (enum sonde_rb_part) and the rest goes on. */
@@ -24,6 +25,7 @@
 #include <ruby/debug.h>
 #include <ruby/encoding.h>
 #include <ruby/io.h>
+#include <ruby/ractor.h>
 #include <ruby/re.h>
 #include <ruby/st.h>
 #include <ruby/version.h>

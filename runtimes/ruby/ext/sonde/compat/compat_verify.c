@@ -28,12 +28,13 @@ struct sonde_rb_names sonde_rb_names;
 #define LEVELS_MAX 1000
 #define SAMPLE_LINE 7
 
-/* `values` holds one element: whether the method's variables are to be moved to the heap. */
+/* `values` holds one element: whether the method's variables are to be moved to the heap. `holder`'s
+ * first method keeps the application's own of that name from being called. */
 static const char sample_source[] =
-    "lambda do |trace, values|\n"
-    "  holder = Object.new\n"
+    "->(trace, values, holder) do\n"
+    "  def holder.singleton_method_added(*) = nil\n"
     "  def holder.run(values, given = 7, *rest, key: 9, **more, &block)\n"
-    "    kept = lambda { values } if values[0]\n"
+    "    kept = -> { values } if values[0]\n"
     "    [1].each do |item; own|\n"
     "      own = 11 unless own\n"
     "      block.call\n"
@@ -354,7 +355,7 @@ run_samples(VALUE unused)
         VALUE values = rb_ary_new_from_args(1, moved ? Qtrue : Qfalse);
         VALUE trace = rb_tracepoint_new(0, RUBY_EVENT_LINE, on_sample, NULL);
         check.values = values;
-        rb_funcall(sample, rb_intern("call"), 2, trace, values);
+        rb_funcall(sample, rb_intern("call"), 3, trace, values, rb_obj_alloc(rb_cObject));
         RB_GC_GUARD(values);
     }
     return Qnil;
@@ -385,7 +386,8 @@ verify_walk(VALUE unused)
     VALUE wrapper = rb_funcall(class, rb_intern("compile"), 1, rb_str_new_cstr("1"));
     VALUE iseq = (VALUE)rb_iseqw_to_iseq(wrapper);
     bool holds = sonde_rb_is_iseq(iseq) && !sonde_rb_is_iseq(wrapper) &&
-                 !sonde_rb_is_iseq(INT2FIX(1)) && is_iseq_sound((const void *)iseq);
+                 !sonde_rb_is_iseq(INT2FIX(1)) && is_iseq_sound((const void *)iseq) &&
+                 sonde_rb_iseq_is_made((const void *)iseq);
     RB_GC_GUARD(wrapper);
     return holds ? Qtrue : Qfalse;
 }

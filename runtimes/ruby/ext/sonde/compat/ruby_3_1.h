@@ -30,6 +30,25 @@ const struct sonde_rb_iseq *rb_iseqw_to_iseq(VALUE wrapper);
 int rb_hash_stlike_foreach(VALUE hash, st_foreach_callback_func *each, st_data_t arg);
 /* proc.c */
 const struct sonde_rb_iseq *rb_proc_get_iseq(VALUE proc, int *is_proc);
+/* ractor_core.h. NULL from the first Ractor that a program makes on. */
+extern struct rb_ractor_struct *ruby_single_main_ractor;
+bool rb_ractor_main_p_(void);
+
+/* --- Ractors --------------------------------------------------------------------------------- */
+
+/* Whether no Ractor but the main one was ever made. */
+static inline bool
+sonde_rb_has_one_ractor(void)
+{
+    return ruby_single_main_ractor != NULL;
+}
+
+/* Others run without the lock that guards everything of ours, and at the same time. */
+static inline bool
+sonde_rb_is_main_ractor(void)
+{
+    return sonde_rb_has_one_ractor() || rb_ractor_main_p_();
+}
 
 /* --- Just-in-time compilers ------------------------------------------------------------------ */
 
@@ -107,6 +126,14 @@ struct sonde_rb_iseq {
     VALUE wrapper;
     const struct sonde_rb_body *body;
 };
+
+/* False: its making was broken off, and it was never used. */
+static inline bool
+sonde_rb_iseq_is_made(const struct sonde_rb_iseq *iseq)
+{
+    return iseq->body != NULL && iseq->body->instructions != NULL &&
+           iseq->body->location.path != 0;
+}
 
 /* --- Control frames: vm_core.h --------------------------------------------------------------- */
 
