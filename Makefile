@@ -102,6 +102,10 @@ endif
 -include tests/contract/contract.mk
 -include tests/fault/fault.mk
 
+# Every test's binary, so that suites may then run side by side.
+.PHONY: tests-build
+tests-build: $(UNIT_BIN) $(CONTRACT_BIN) $(BUILD)/tests/fault/fault
+
 # Python tools of the tests themselves, apart from any interpreter under test.
 $(BUILD)/venv/tools/ready: tests/requirements.txt
 	rm -rf $(BUILD)/venv/tools

@@ -57,3 +57,7 @@ $(foreach version,$(RUBY_BUILT),$(eval $(call CONTRACT_RUBY_RULES,$(version))))
 
 contract-ruby: $(RUBY_BUILT:%=contract-ruby-%)
 contract: contract-fake contract-python contract-ruby
+
+CONTRACT_BIN := $(BUILD)/tests/contract/contract-fake \
+    $(PYTHON_BUILT:%=$(BUILD)/tests/contract/contract-python%) \
+    $(RUBY_BUILT:%=$(BUILD)/tests/contract/contract-ruby%)
