@@ -233,7 +233,8 @@ check_answer(const struct sonde_exchange *x)
     struct sonde_arena arena;
     const struct sonde_json *json = NULL;
     MUST(x->is_answered && x->status >= 200 && x->status < 600);
-    if (x->stream.read != NULL || x->answer.len == 0 ||
+    MUST(x->content_type != NULL || x->answer.len == 0 || x->status == 304);
+    if (x->stream.read != NULL || x->answer.len == 0 || x->content_type == NULL ||
         strcmp(x->content_type, SONDE_TYPE_JSON) != 0) {
         return;
     }
