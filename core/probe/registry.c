@@ -11,6 +11,7 @@
 
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
+#include "core/base/path.h"
 #include "core/probe/definition.h"
 #include "core/probe/inflight.h"
 #include "core/probe/registry_report.h"
@@ -523,16 +524,6 @@ sonde_registry_tick(struct sonde_registry *registry)
     recount(registry);
 }
 
-static struct sonde_str
-base_name(struct sonde_str path)
-{
-    size_t from = path.len;
-    while (from > 0 && path.ptr[from - 1] != '/') {
-        from--;
-    }
-    return (struct sonde_str){path.ptr + from, path.len - from};
-}
-
 /* Whether code of `file` could concern the probe. By the last part of the name alone: which
  * directories are the same is for the adapter to judge. A function's module says nothing
  * certain of its file, so one that waits may be in any. */
@@ -543,10 +534,12 @@ concerns(const struct sonde_probe *probe, struct sonde_str file)
         return !sonde_probe_state_has_ended(&probe->state);
     }
     if (is_armed(probe)) {
-        return sonde_str_eq(base_name(probe->sites->file), base_name(file));
+        return sonde_str_eq(sonde_path_base_name(probe->sites->file),
+                            sonde_path_base_name(file));
     }
     struct sonde_str wanted = probe->def->location.file;
-    return wanted.len == 0 || sonde_str_eq(base_name(wanted), base_name(file));
+    return wanted.len == 0 ||
+           sonde_str_eq(sonde_path_base_name(wanted), sonde_path_base_name(file));
 }
 
 bool

@@ -20,10 +20,10 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
                      uint32_t line)
 {
     char file_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
-    char path_buf[SONDE_PY_PATH_BYTES];
+    char path_buf[SONDE_PATH_BYTES];
     struct sonde_place place = {.code = (uint64_t)(uintptr_t)code, .position = position};
     struct sonde_str file =
-        sonde_py_plain_path(sonde_py_text(code->co_filename, file_buf), path_buf);
+        sonde_path_plain(sonde_py_text(code->co_filename, file_buf), path_buf);
     return sonde_finding_place(finding, place, file,
                                sonde_py_text(code->co_qualname, name_buf), line);
 }
@@ -268,8 +268,8 @@ say_no_file(struct sonde_finding *finding, struct sonde_str file)
 static int
 find_line(const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
-    char buf[SONDE_PY_PATH_BYTES];
-    struct in_file search = {.file = sonde_py_plain_path(def->location.file, buf)};
+    char buf[SONDE_PATH_BYTES];
+    struct in_file search = {.file = sonde_path_plain(def->location.file, buf)};
     int line = (int)def->location.line;
     int result = sonde_py_index_each(consider_file, &search);
     if (search.codes.failed != SONDE_OK) {

@@ -4,108 +4,16 @@
 #include "text.h"
 
 #include <ctype.h>
-#include <sys/stat.h>
-
-static struct sonde_str
-skip_dot_slash(struct sonde_str path)
-{
-    while (path.len >= 2 && path.ptr[0] == '.' && path.ptr[1] == '/') {
-        path.ptr += 2;
-        path.len -= 2;
-        while (path.len > 0 && path.ptr[0] == '/') {
-            path.ptr++;
-            path.len--;
-        }
-    }
-    return path;
-}
-
-/* Whether "//" or "/." stands in it. */
-static bool
-has_detour(struct sonde_str path)
-{
-    for (size_t i = 0; i + 1 < path.len; i++) {
-        if (path.ptr[i] == '/' && (path.ptr[i + 1] == '/' || path.ptr[i + 1] == '.')) {
-            return true;
-        }
-    }
-    return false;
-}
-
-struct sonde_str
-sonde_py_plain_path(struct sonde_str path, char *buf)
-{
-    size_t at = 0;
-    path = skip_dot_slash(path);
-    if (!has_detour(path) || path.len > SONDE_PY_PATH_BYTES) {
-        return path;
-    }
-    for (size_t i = 0, end; i < path.len; i = end + 1) {
-        const char *part = path.ptr + i;
-        for (end = i; end < path.len && path.ptr[end] != '/'; end++) {
-        }
-        size_t len = end - i;
-        bool is_up = len == 2 && part[0] == '.' && part[1] == '.';
-        bool can_go_up = at > 1 && !(at >= 3 && memcmp(buf + at - 3, "../", 3) == 0);
-        if ((len == 0 && i > 0) || (len == 1 && part[0] == '.')) {
-            continue;
-        }
-        if (is_up && can_go_up) {
-            at--; /* the '/' at its end */
-            while (at > 0 && buf[at - 1] != '/') {
-                at--;
-            }
-            continue;
-        }
-        memcpy(buf + at, part, len);
-        at += len;
-        if (end < path.len) {
-            buf[at++] = '/';
-        }
-    }
-    return (struct sonde_str){buf, at};
-}
-
-static struct sonde_str
-base_name(struct sonde_str path)
-{
-    size_t at = path.len;
-    while (at > 0 && path.ptr[at - 1] != '/') {
-        at--;
-    }
-    return (struct sonde_str){path.ptr + at, path.len - at};
-}
-
-static bool
-get_stat(struct sonde_str path, struct stat *out)
-{
-    char name[SONDE_PY_PATH_BYTES];
-    if (path.len == 0 || path.len >= sizeof(name) || path.ptr[0] != '/') {
-        return false;
-    }
-    memcpy(name, path.ptr, path.len);
-    name[path.len] = '\0';
-    return stat(name, out) == 0;
-}
-
-static bool
-is_same_file(struct sonde_str a, struct sonde_str b)
-{
-    struct stat of_a, of_b;
-    return sonde_str_eq(base_name(a), base_name(b)) && get_stat(a, &of_a) &&
-           get_stat(b, &of_b) && of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
-}
 
 enum sonde_py_file_match
 sonde_py_match_file(PyObject *filename, struct sonde_str given)
 {
-    char text_buf[SONDE_PY_TEXT_BYTES], path_buf[SONDE_PY_PATH_BYTES];
-    struct sonde_str name =
-        sonde_py_plain_path(sonde_py_text(filename, text_buf), path_buf);
+    char text_buf[SONDE_PY_TEXT_BYTES], path_buf[SONDE_PATH_BYTES];
+    struct sonde_str name = sonde_path_plain(sonde_py_text(filename, text_buf), path_buf);
     if (sonde_str_eq(name, given)) {
         return SONDE_PY_FILE_EXACT;
     }
-    if (is_same_file(name, given)) {
+    if (sonde_path_is_same_file(name, given)) {
         return SONDE_PY_FILE_SAME;
     }
     bool ends = given.len > 0 && name.len > given.len &&

@@ -7,6 +7,7 @@
 #define SONDE_PY_NAMES_H
 
 #include "compat/compat.h"
+#include "core/base/path.h"
 #include <sonde/err.h>
 #include <sonde/str.h>
 
@@ -18,13 +19,7 @@ enum sonde_py_file_match {
     SONDE_PY_FILE_EXACT,
 };
 
-#define SONDE_PY_PATH_BYTES 4096
-
-/* Without "./" at its beginning and without "//", "/./" and "name/../" in it; what has none of
- * these, or is too long for `buf` (SONDE_PY_PATH_BYTES), is returned as it is. */
-struct sonde_str sonde_py_plain_path(struct sonde_str path, char *buf);
-
-/* `filename` is a co_filename, `given` came through sonde_py_plain_path. Asks the system about
+/* `filename` is a co_filename, `given` came through sonde_path_plain. Asks the system about
  * files of the same last name. */
 enum sonde_py_file_match sonde_py_match_file(PyObject *filename, struct sonde_str given);
 

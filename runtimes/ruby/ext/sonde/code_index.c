@@ -291,7 +291,8 @@ is_wanted(const struct sonde_rb_iseq *iseq, struct sonde_str *file)
         return true;
     }
     *file = names[1];
-    return !sonde_str_eq(sonde_rb_base_name(names[0]), sonde_rb_base_name(names[1])) &&
+    return !sonde_str_eq(sonde_path_base_name(names[0]),
+                         sonde_path_base_name(names[1])) &&
            sonde_agent_wants_code(sonde_rb.agent, names[1]);
 }
 
@@ -311,7 +312,7 @@ announce(VALUE tracepoint)
     sonde_rb_adapter_tell_vanished();
     struct sonde_str lent;
     if (is_wanted(rb_iseqw_to_iseq(wrapper), &lent)) {
-        char file[SONDE_RB_PATH_BYTES];
+        char file[SONDE_PATH_BYTES];
         size_t len = lent.len < sizeof(file) ? lent.len : sizeof(file);
         VALUE before = index_.announced;
         memcpy(file, lent.ptr, len);

@@ -7,9 +7,8 @@
 #define SONDE_RB_NAMES_H
 
 #include "compat/compat.h"
+#include "core/base/path.h"
 #include <sonde/str.h>
-
-#define SONDE_RB_PATH_BYTES 4096
 
 /* How well a file fits, the more the better; 0: it is another. Below SONDE_RB_FILE_ENDS, the file
  * lies under another root: so many of its last parts are those of the given name. */
@@ -23,7 +22,7 @@ enum {
 /* A name that files are held against. */
 struct sonde_rb_wanted_file {
     struct sonde_str name; /* without detours; in `buf` or lent */
-    char buf[SONDE_RB_PATH_BYTES];
+    char buf[SONDE_PATH_BYTES];
     /* It is absolute and there is no such file here: it may have been named on another machine, so
      * that files under another root fit too. */
     bool is_elsewhere;
@@ -35,12 +34,5 @@ void sonde_rb_wanted_file_init(struct sonde_rb_wanted_file *wanted,
 /* `name` is one that the VM has for a file. Asks the system about files of the same last name. */
 unsigned sonde_rb_file_match(const struct sonde_rb_wanted_file *wanted,
                              struct sonde_str name);
-
-/* Without "./" at its beginning and without "//", "/./" and "name/../" in it; what has none of
- * these, or is too long for `buf` (SONDE_RB_PATH_BYTES), is returned as it is. */
-struct sonde_str sonde_rb_plain_path(struct sonde_str path, char *buf);
-
-/* What stands behind the last '/'. */
-struct sonde_str sonde_rb_base_name(struct sonde_str path);
 
 #endif
