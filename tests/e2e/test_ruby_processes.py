@@ -331,7 +331,8 @@ def test_CORE_08_the_cpu_budget_suspends_and_says_so(collector, ruby_host, tmp_p
         """)
     with Running(collector, ruby_host, program, tmp_path,
                  env={"SONDE_CPU_PERCENT": "0.01", "SONDE_MAX_RATE": "100000"}):
-        probe = collector.add(program.at(), "--rate", 5000)
+        # Not awaited: it may be suspended before anybody has seen it installed.
+        probe = collector.sonde("probe", "add", program.at(), "--rate", 5000).stdout.strip()
         told = wait_for("the budget", lambda: [
             i for i in collector.instances(probe) if i["cause"] == "over_budget"])
         assert told[0]["hits"] >= told[0]["captured"] > 0
