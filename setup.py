@@ -45,7 +45,10 @@ def sources():
         found += glob.glob("core/%s/*.c" % part)
     found = [path for path in found if not os.path.basename(path).startswith("os_")]
     found.append("core/base/os_%s.c" % system)
-    return sorted(found + glob.glob(PACKAGE + "/*.c") + glob.glob(PACKAGE + "/compat/*.c"))
+    engine = "monitoring" if sys.version_info >= (3, 12) else "rewriting"
+    for folder in ("", "/compat", "/" + engine):
+        found += glob.glob(PACKAGE + folder + "/*.c")
+    return sorted(found)
 
 
 class BuildExtension(build_ext):

@@ -6,6 +6,10 @@
 
 PYTHON_SRC := $(wildcard runtimes/python/src/sonde/*.c) \
               $(wildcard runtimes/python/src/sonde/compat/*.c)
+# The engine (runtimes/python/src/sonde/engine.h) goes by the version.
+PYTHON_SRC_monitoring := $(wildcard runtimes/python/src/sonde/monitoring/*.c)
+PYTHON_SRC_rewriting := $(wildcard runtimes/python/src/sonde/rewriting/*.c)
+PYTHON_REWRITING := 3.9 3.10 3.11
 PYTHON_DIR := $(BUILD)/lib/sonde/python
 PYTHON_FILES := $(patsubst runtimes/python/src/%,$(PYTHON_DIR)/%,\
                     $(wildcard runtimes/python/src/sonde/*.py)) \
@@ -39,7 +43,8 @@ python: $(PYTHON_FILES) $(PYTHON_BUILT:%=python-%)
 
 # Python's own flags are not for us: what we compile is C17 with our warnings.
 define PYTHON_RULES
-PYTHON_OBJ_$(1) := $$(PYTHON_SRC:%.c=$$(BUILD)/obj/python-$(1)/%.o)
+PYTHON_OBJ_$(1) := $$(patsubst %.c,$$(BUILD)/obj/python-$(1)/%.o,$$(PYTHON_SRC) \
+    $$(PYTHON_SRC_$$(if $$(filter $$(PYTHON_REWRITING),$(1)),rewriting,monitoring)))
 PYTHON_EXT_$(1) := $$(PYTHON_DIR)/sonde/_native$$(shell $$(PYTHON_EXE_$(1)) -I -c \
     'import sysconfig; print(sysconfig.get_config_var("EXT_SUFFIX"))')
 

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapter.h"
 
+#include "engine.h"
 #include "find.h"
 #include "frames.h"
-#include "hooks.h"
 #include "state.h"
-#include "trim.h"
 #include "vm_thread.h"
 
 #define SLOTS_FIRST 64
@@ -15,8 +14,7 @@ static struct {
     struct sonde_py_armed *slots;
     size_t mask;
     size_t count;
-    uint32_t told_count; /* entries that want PY_UNWIND */
-    bool hears_unwind;   /* PY_UNWIND is set for the interpreter */
+    uint32_t told_count; /* entries that wait for a function's end */
 } table;
 
 static size_t
@@ -104,95 +102,34 @@ drop_entry(struct sonde_py_armed *armed)
     slots[hole].sites = NULL;
 }
 
-/* --- Events --------------------------------------------------------------------------------- */
-
-/* Calls one of the functions of sys.monitoring; false when it raised. */
-static bool
-call_monitoring(PyObject *function, PyObject *code, int events)
-{
-    PyObject *tool = PyLong_FromLong(sonde_py.tool);
-    PyObject *set = PyLong_FromLong(events);
-    PyObject *args[3] = {tool, code != NULL ? code : set, set};
-    PyObject *result = NULL;
-    if (tool != NULL && set != NULL) {
-        result = PyObject_Vectorcall(function, args, code != NULL ? 3 : 2, NULL);
-    }
-    Py_XDECREF(tool);
-    Py_XDECREF(set);
-    bool is_done = result != NULL;
-    Py_XDECREF(result);
-    sonde_py_clear_error();
-    return is_done;
-}
-
-static bool
-set_local_events(struct sonde_py_armed *armed, int events)
-{
-    if (!sonde_py_trim_prepare(armed->code) ||
-        !call_monitoring(sonde_py.set_local_events, (PyObject *)armed->code, events)) {
-        return false;
-    }
-    armed->events = events;
-    return true;
-}
-
-static bool
-hear_unwind(bool wanted)
-{
-    if (table.hears_unwind == wanted) {
-        return true;
-    }
-    if (!call_monitoring(sonde_py.set_events, NULL, wanted ? SONDE_PY_EVENT_UNWIND : 0)) {
-        return false;
-    }
-    table.hears_unwind = wanted;
-    return true;
-}
+/* --- The contract --------------------------------------------------------------------------- */
 
 static void
-count_told(struct sonde_py_armed *armed, bool is_told)
+count_told(struct sonde_py_armed *armed)
 {
+    bool is_told = false;
+    for (uint32_t i = 0; i < armed->count; i++) {
+        is_told |= armed->sites[i].position == SONDE_PY_WHOLE &&
+                   sonde_site_def(armed->sites[i].site)->at != SONDE_AT_ENTRY;
+    }
     if (armed->is_told != is_told) {
         armed->is_told = is_told;
         table.told_count = is_told ? table.told_count + 1 : table.told_count - 1;
     }
 }
 
-/* Makes the code object's events what its sites need, with instruction events on the armed
- * units alone. */
-static bool
-settle(struct sonde_py_armed *armed)
+uint32_t
+sonde_py_told_count(void)
 {
-    int events = 0;
-    bool is_told = false;
-    for (uint32_t i = 0; i < armed->count; i++) {
-        if (armed->sites[i].position != SONDE_PY_WHOLE) {
-            events |= SONDE_PY_EVENT_INSTRUCTION;
-        } else if (sonde_site_def(armed->sites[i].site)->at == SONDE_AT_ENTRY) {
-            events |= SONDE_PY_EVENT_START;
-        } else {
-            events |= SONDE_PY_EVENT_START | SONDE_PY_EVENT_RETURN;
-            is_told = true;
-        }
-    }
-    count_told(armed, is_told);
-    if (!hear_unwind(table.told_count > 0)) {
-        return false;
-    }
-    /* Setting the same events again changes nothing, so units that were switched off stay
-     * off: off with all of them, then on again. The VM lock is held all the while. */
-    if (armed->events & SONDE_PY_EVENT_INSTRUCTION &&
-        !set_local_events(armed, armed->events & ~SONDE_PY_EVENT_INSTRUCTION)) {
-        return false;
-    }
-    if (armed->events != events && !set_local_events(armed, events)) {
-        return false;
-    }
-    sonde_py_trim(armed);
-    return sonde_py_trim_prepare(armed->code);
+    return table.told_count;
 }
 
-/* --- The contract --------------------------------------------------------------------------- */
+static int
+settle(struct sonde_py_armed *armed, struct sonde_err *err)
+{
+    count_told(armed);
+    return sonde_py_engine_settle(armed, err);
+}
 
 static bool
 add_site(struct sonde_py_armed *armed, uint32_t position, struct sonde_site *site)
@@ -231,7 +168,7 @@ arm(void *ctx, struct sonde_place place, struct sonde_site *site, struct sonde_e
     (void)ctx;
     PyCodeObject *code = (PyCodeObject *)(uintptr_t)place.code;
     uint32_t position = (uint32_t)place.position;
-    int result = sonde_py_hooks_take_tool(err);
+    int result = sonde_py_engine_prepare(err);
     if (result != SONDE_OK) {
         return result;
     }
@@ -240,17 +177,19 @@ arm(void *ctx, struct sonde_place place, struct sonde_site *site, struct sonde_e
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
     bool is_added = add_site(armed, position, site);
-    if (is_added && settle(armed)) {
+    result = is_added ? settle(armed, err)
+                      : sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
+    if (result == SONDE_OK) {
         return SONDE_OK;
     }
     if (is_added) {
         remove_site(armed, position, site);
-        settle(armed);
+        settle(armed, NULL);
     }
     if (armed->count == 0) {
         drop_entry(armed);
     }
-    return sonde_err_set(err, SONDE_E_VM, "sys.monitoring", "refused the events");
+    return result;
 }
 
 static void
@@ -263,9 +202,9 @@ disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
         return;
     }
     remove_site(armed, (uint32_t)place.position, site);
-    if (!settle(armed)) {
-        /* The hook finds no site and switches each place off as it comes by. */
-        sonde_agent_fault(sonde_py.agent, "disarm", "events could not be taken off");
+    if (settle(armed, NULL) != SONDE_OK) {
+        /* The hooks find no site and do nothing. */
+        sonde_agent_fault(sonde_py.agent, "disarm", "hooks could not be taken out");
     }
     if (armed->count == 0) {
         drop_entry(armed);
@@ -278,7 +217,8 @@ sonde_py_code_dies(PyCodeObject *code)
     sonde_py_frames_forget(code);
     struct sonde_py_armed *armed = sonde_py_armed_of(code);
     if (armed != NULL) {
-        count_told(armed, false);
+        armed->count = 0;
+        count_told(armed);
         drop_entry(armed);
         sonde_agent_code_vanished(sonde_py.agent, (uint64_t)(uintptr_t)code);
     }
@@ -297,11 +237,4 @@ sonde_py_adapter_init(void)
         .disarm = disarm,
         .request_safe_point = sonde_py_vm_thread_ask,
     };
-}
-
-void
-sonde_py_adapter_stop(void)
-{
-    hear_unwind(false);
-    sonde_py_hooks_leave_tool();
 }

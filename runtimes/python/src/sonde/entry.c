@@ -6,7 +6,7 @@
 #include "code_index.h"
 #include "compat/compat_verify.h"
 #include "core/base/os.h"
-#include "hooks.h"
+#include "engine.h"
 #include "state.h"
 #include "test_support.h"
 #include "vm_thread.h"
@@ -27,21 +27,15 @@ tell_faults(void)
     }
 }
 
-/* What needs events is checked with a tool id that is given back: nothing is held as long as
- * there are no probes. Where none is free, it is not known to hold. */
 static void
 verify(void)
 {
     int collects =
         PyGC_Disable(); /* what it would finalise is no business of this thread */
-    const unsigned events = 1u << SONDE_PY_PART_TRIM | 1u << SONDE_PY_PART_PAIRS;
+    unsigned engine_checked;
     sonde_py.parts = sonde_py_verify(sonde_py.forced);
-    sonde_py.checked = ~events;
-    if (sonde_py_hooks_take_tool(NULL) == SONDE_OK) {
-        sonde_py.checked |= events;
-        sonde_py.parts |= sonde_py_verify_events(sonde_py.tool, sonde_py.forced);
-        sonde_py_hooks_leave_tool();
-    }
+    sonde_py.parts |= sonde_py_engine_verify(sonde_py.forced, &engine_checked);
+    sonde_py.checked = SONDE_PY_PARTS_SHARED | engine_checked;
     if (collects) {
         PyGC_Enable();
     }
@@ -57,27 +51,6 @@ sonde_py_look_for_fork(void)
 }
 
 /* --- Start and stop ------------------------------------------------------------------------- */
-
-static int
-get_monitoring(struct sonde_err *err)
-{
-    PyObject *monitoring = PySys_GetObject("monitoring"); /* borrowed */
-    if (monitoring != NULL && sonde_py.monitoring == NULL) {
-        sonde_py.set_local_events =
-            PyObject_GetAttrString(monitoring, "set_local_events");
-        sonde_py.set_events = PyObject_GetAttrString(monitoring, "set_events");
-        sonde_py.disable = PyObject_GetAttrString(monitoring, "DISABLE");
-        if (sonde_py.set_local_events != NULL && sonde_py.set_events != NULL &&
-            sonde_py.disable != NULL) {
-            sonde_py.monitoring = Py_NewRef(monitoring);
-        }
-    }
-    sonde_py_clear_error();
-    if (sonde_py.monitoring == NULL) {
-        return sonde_err_set(err, SONDE_E_UNSUPPORTED, "sys.monitoring", "is not there");
-    }
-    return SONDE_OK;
-}
 
 static int
 start_agent(struct sonde_err *err)
@@ -99,7 +72,7 @@ start_all(struct sonde_err *err)
     const char *version = Py_GetVersion();
     snprintf(sonde_py.version, sizeof(sonde_py.version), "%.*s",
              (int)strcspn(version, " "), version);
-    int result = get_monitoring(err);
+    int result = sonde_py_engine_start(err);
     if (result == SONDE_OK) {
         result = sonde_py_vm_thread_start(err);
     }
@@ -157,7 +130,7 @@ stop(PyObject *module, PyObject *unused)
     sonde_py_vm_thread_stop();
     sonde_agent_stop(sonde_py.agent);
     atomic_store(&sonde_py.is_running, false);
-    sonde_py_adapter_stop();
+    sonde_py_engine_stop();
     sonde_py_index_stop();
     Py_RETURN_NONE;
 }

@@ -25,7 +25,8 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
     struct sonde_str file =
         sonde_path_plain(sonde_py_text(code->co_filename, file_buf), path_buf);
     return sonde_finding_place(finding, place, file,
-                               sonde_py_text(code->co_qualname, name_buf), line);
+                               sonde_py_text(sonde_py_code_qualname(code), name_buf),
+                               line);
 }
 
 /* --- The code of one file ------------------------------------------------------------------- */

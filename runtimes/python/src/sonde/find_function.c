@@ -86,7 +86,7 @@ static bool
 is_named(const PyCodeObject *code, struct sonde_str name)
 {
     char buf[SONDE_PY_TEXT_BYTES];
-    return sonde_str_eq(sonde_py_text(code->co_qualname, buf), name);
+    return sonde_str_eq(sonde_py_text(sonde_py_code_qualname(code), buf), name);
 }
 
 /* As opposed to the body of a class or a module. */
@@ -161,7 +161,7 @@ consider_similar(PyCodeObject *code, void *arg)
         return;
     }
     search->split->is_loaded = true;
-    struct sonde_str name = sonde_py_text(code->co_qualname, buf);
+    struct sonde_str name = sonde_py_text(sonde_py_code_qualname(code), buf);
     if (!is_function(code) || name.len == 0 || name.ptr[0] == '<') {
         return;
     }

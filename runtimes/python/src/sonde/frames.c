@@ -12,15 +12,15 @@
 
 #define FRAMES_MAX 256
 
-struct _PyInterpreterFrame *
-sonde_py_frame_of(PyCodeObject *code)
+sonde_py_frame *
+sonde_py_frame_of(const PyCodeObject *code)
 {
     if (!sonde_py_has(SONDE_PY_PART_FRAMES)) {
         return NULL;
     }
-    struct _PyInterpreterFrame *frame = sonde_py_thread_frame(PyThreadState_Get());
+    sonde_py_frame *frame = sonde_py_thread_frame(PyThreadState_Get());
     while (frame != NULL && sonde_py_frame_code(frame) == NULL) {
-        frame = frame->previous;
+        frame = sonde_py_frame_back(frame);
     }
     return frame != NULL && sonde_py_frame_code(frame) == code ? frame : NULL;
 }
@@ -79,14 +79,14 @@ write_frame(struct sonde_tape *tape, PyCodeObject *code, uint32_t line)
 {
     char file_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
     return sonde_tape_frame(tape, sonde_py_text(code->co_filename, file_buf),
-                            sonde_py_text(code->co_qualname, name_buf), line);
+                            sonde_py_text(sonde_py_code_qualname(code), name_buf), line);
 }
 
 /* Frames from `frame` outwards, in a stack that is open. */
 static void
-write_frames(struct sonde_tape *tape, struct _PyInterpreterFrame *frame, uint32_t line)
+write_frames(struct sonde_tape *tape, sonde_py_frame *frame, uint32_t line)
 {
-    for (; frame != NULL; frame = frame->previous) {
+    for (; frame != NULL; frame = sonde_py_frame_back(frame)) {
         PyCodeObject *code = sonde_py_frame_code(frame);
         if (code == NULL) {
             continue;
@@ -102,8 +102,7 @@ write_frames(struct sonde_tape *tape, struct _PyInterpreterFrame *frame, uint32_
 }
 
 void
-sonde_py_write_stack(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
-                     uint32_t line)
+sonde_py_write_stack(struct sonde_tape *tape, sonde_py_frame *frame, uint32_t line)
 {
     sonde_tape_stack_begin(tape);
     write_frames(tape, frame, line);
@@ -190,19 +189,13 @@ argument_count(const PyCodeObject *code)
 
 /* Writes the variables in slots from…to-1 that are bound. */
 static void
-write_slots(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
-            PyCodeObject *code, int from, int to)
+write_slots(struct sonde_tape *tape, sonde_py_frame *frame, PyCodeObject *code, int from,
+            int to)
 {
     char buf[SONDE_PY_TEXT_BYTES];
-    const char *kinds = PyBytes_AS_STRING(code->co_localspluskinds);
     for (int i = from; i < to && !sonde_tape_is_full(tape); i++) {
-        PyObject *value = frame->localsplus[i];
-        if (value != NULL && kinds[i] & (CO_FAST_CELL | CO_FAST_FREE) &&
-            PyCell_Check(value)) {
-            value = PyCell_GET(value);
-        }
-        struct sonde_str name =
-            sonde_py_text(PyTuple_GET_ITEM(code->co_localsplusnames, i), buf);
+        PyObject *value = sonde_py_frame_variable(frame, code, i);
+        struct sonde_str name = sonde_py_text(sonde_py_code_variable_name(code, i), buf);
         if (value == NULL || (name.len > 0 && name.ptr[0] == '.')) {
             continue; /* not bound yet, or the nameless argument of a comprehension */
         }
@@ -246,7 +239,7 @@ write_namespace(struct sonde_tape *tape, PyObject *space)
 }
 
 void
-sonde_py_write_arguments(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
+sonde_py_write_arguments(struct sonde_tape *tape, sonde_py_frame *frame,
                          PyCodeObject *code)
 {
     int count = argument_count(code);
@@ -259,13 +252,13 @@ sonde_py_write_arguments(struct sonde_tape *tape, struct _PyInterpreterFrame *fr
 }
 
 void
-sonde_py_write_locals(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
-                      PyCodeObject *code)
+sonde_py_write_locals(struct sonde_tape *tape, sonde_py_frame *frame, PyCodeObject *code)
 {
     sonde_tape_group_begin(tape, SONDE_GROUP_LOCALS);
-    write_slots(tape, frame, code, argument_count(code), code->co_nlocalsplus);
+    write_slots(tape, frame, code, argument_count(code),
+                sonde_py_code_variable_count(code));
     if (!(code->co_flags & CO_OPTIMIZED)) {
-        write_namespace(tape, frame->f_locals);
+        write_namespace(tape, sonde_py_frame_namespace(frame));
     }
     sonde_tape_group_end(tape);
 }
@@ -309,7 +302,7 @@ write_traceback(struct sonde_tape *tape, PyObject *traceback, const PyCodeObject
 
 void
 sonde_py_write_throwable(struct sonde_tape *tape, PyObject *exception,
-                         struct _PyInterpreterFrame *frame, bool with_stack)
+                         sonde_py_frame *frame, bool with_stack)
 {
     char buf[SONDE_PY_TEXT_BYTES];
     sonde_tape_group_begin(tape, SONDE_GROUP_THROWABLE);

@@ -11,24 +11,23 @@
 
 /* The frame that runs this code now, the innermost visible one of the thread; NULL when it
  * is another's. */
-struct _PyInterpreterFrame *sonde_py_frame_of(PyCodeObject *code);
+sonde_py_frame *sonde_py_frame_of(const PyCodeObject *code);
 
 /* Writes the thread's id and name. */
 void sonde_py_write_thread(struct sonde_tape *tape);
 
 /* Writes the stack from `frame` outwards. `line` is that frame's own line, 0: look it up. */
-void sonde_py_write_stack(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
-                          uint32_t line);
+void sonde_py_write_stack(struct sonde_tape *tape, sonde_py_frame *frame, uint32_t line);
 
 /* Writes one group of variables. */
-void sonde_py_write_arguments(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
+void sonde_py_write_arguments(struct sonde_tape *tape, sonde_py_frame *frame,
                               PyCodeObject *code);
-void sonde_py_write_locals(struct sonde_tape *tape, struct _PyInterpreterFrame *frame,
+void sonde_py_write_locals(struct sonde_tape *tape, sonde_py_frame *frame,
                            PyCodeObject *code);
 
 /* Writes the THROWABLE group: type, message, stack. */
 void sonde_py_write_throwable(struct sonde_tape *tape, PyObject *exception,
-                              struct _PyInterpreterFrame *frame, bool with_stack);
+                              sonde_py_frame *frame, bool with_stack);
 
 /* Forgets what is known of a code object that dies. */
 void sonde_py_frames_forget(const PyCodeObject *code);

@@ -202,7 +202,7 @@ read_units(struct sonde_py_listing *listing, PyCodeObject *code)
 {
     /* The plain instructions, whatever is specialised or instrumented now. In them a unit of
      * a cache is 0, which is no instruction. CPython keeps the bytes with the code. */
-    PyObject *plain = PyCode_GetCode(code);
+    PyObject *plain = sonde_py_code_plain(code);
     if (plain == NULL) {
         PyErr_Clear();
         return SONDE_E_NOMEM;
@@ -238,7 +238,7 @@ sonde_py_listing_init(struct sonde_py_listing *out, PyCodeObject *code)
     }
     out->memory = memory;
     out->count = (int)count;
-    out->first = code->_co_firsttraceable;
+    out->first = sonde_py_code_first(code);
     out->line = (int *)memory;
     out->arg = out->line + count;
     out->handler = out->arg + count;

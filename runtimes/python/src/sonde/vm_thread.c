@@ -4,6 +4,7 @@
 #include "code_index.h"
 #include "core/base/clock.h"
 #include "core/base/os.h"
+#include "engine.h"
 #include "state.h"
 
 #include <errno.h>
@@ -81,6 +82,7 @@ do_work(const struct work *work)
         if (sonde_py_index_has_late()) {
             sonde_py_index_announce_late();
         }
+        sonde_py_engine_rest();
     }
     sonde_py_clear_error();
 }

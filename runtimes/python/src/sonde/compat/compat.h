@@ -5,20 +5,30 @@
  * defines the same complete list of facts about its interpreter, with the place in CPython's
  * sources that each was read from:
  *
- *   SONDE_PY_HAS_QUICKENED_PAIRS      0/1: pairs of instructions are joined at run time
+ * Everywhere:
+ *   sonde_py_frame                    a frame as the interpreter has it (opaque)
  *   sonde_py_thread_frame(tstate)     the innermost frame, hidden ones included
+ *   sonde_py_frame_back(frame)        the one that called it, or NULL
  *   sonde_py_frame_code(frame)        its code, or NULL for a frame that no one may see
  *   sonde_py_frame_unit(frame)        index of the instruction that runs, or just ran
- *   sonde_py_code_units(code)         the live instructions
+ *   sonde_py_frame_variable(…, i)     a variable's value, cells looked through; NULL: unbound
+ *   sonde_py_frame_namespace(frame)   the mapping of a module's or class's body, or NULL
+ *   sonde_py_frame_object_code(frame) the code of a frame object
+ *   sonde_py_code_variable_count, _name(code, i)  arguments first, then all other variables
+ *   sonde_py_code_qualname(code)      borrowed; its plain name where no more is known
+ *   sonde_py_code_first(code)         the first unit of the body, behind the frame's making
  *   sonde_py_inline_values(...)       an object's fields where it has no __dict__ yet
  *   sonde_py_managed_dict(object)     its __dict__ where it has one, never made
- *   sonde_py_frame_object_code(frame) the code of a frame object
- *   sonde_py_int_size, _is_negative   how an int keeps its digits
+ *   sonde_py_int_size, _is_negative, _digits  how an int keeps its digits
+ *   SONDE_PY_..._(X)                  ops_3_NN.h: instructions by what lines.c asks of them
+ *
+ * Where there is sys.monitoring (3.12 and later), for monitoring/:
+ *   SONDE_PY_HAS_QUICKENED_PAIRS      0/1: pairs of instructions are joined at run time
+ *   sonde_py_code_units(code)         the live instructions
  *   sonde_py_warm_up(unit)            resets an instruction's inline cache
  *   sonde_py_joined_pair(a, b)        what a pair is joined to
  *   sonde_py_line_opcode(data, unit)  what a LINE event stands in front of
  *   SONDE_PY_EVENT_...                the numbers of sys.monitoring's events
- *   SONDE_PY_..._(X)                  lists of instructions by what lines.c asks of them
  *
  * What the compiler can not see is checked once at load by compat_verify.c against live
  * objects; what fails there is switched off (enum sonde_py_part) and the rest goes on. */
@@ -47,13 +57,75 @@ struct sonde_py_inline {
     Py_ssize_t key_count;
 };
 
-#if PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
+#if PY_VERSION_HEX >= 0x03090000 && PY_VERSION_HEX < 0x030a0000
+#    include "compat/py_3_9.h"
+#elif PY_VERSION_HEX >= 0x030a0000 && PY_VERSION_HEX < 0x030b0000
+#    include "compat/py_3_10.h"
+#elif PY_VERSION_HEX >= 0x030b0000 && PY_VERSION_HEX < 0x030c0000
+#    include "compat/py_3_11.h"
+#elif PY_VERSION_HEX >= 0x030c0000 && PY_VERSION_HEX < 0x030d0000
 #    include "compat/py_3_12.h"
 #elif PY_VERSION_HEX >= 0x030d0000 && PY_VERSION_HEX < 0x030e0000
 #    include "compat/py_3_13.h"
+#elif PY_VERSION_HEX >= 0x030e0000 && PY_VERSION_HEX < 0x030f0000
+#    include "compat/py_3_14.h"
 #else
 #    error "this CPython is not supported yet"
 #endif
+
+/* 1: the interpreter tells of events (sys.monitoring); 0: code has to be rewritten. */
+#define SONDE_PY_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
+
+/* --- What the public API calls differently ------------------------------------------------ */
+
+#if PY_VERSION_HEX < 0x030a0000
+static inline PyObject *
+Py_NewRef(PyObject *object)
+{
+    Py_INCREF(object);
+    return object;
+}
+#endif
+
+/* New: the instructions as they were compiled, whatever is specialised or instrumented now. */
+static inline PyObject *
+sonde_py_code_plain(PyCodeObject *code)
+{
+#if PY_VERSION_HEX >= 0x030b0000
+    return PyCode_GetCode(code);
+#else
+    return Py_NewRef(code->co_code);
+#endif
+}
+
+/* The exception that is on its way, put aside and back. */
+struct sonde_py_stash {
+    PyObject *type, *value, *traceback;
+};
+
+static inline void
+sonde_py_stash_error(struct sonde_py_stash *stash)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    stash->value = PyErr_GetRaisedException();
+#else
+    PyErr_Fetch(&stash->type, &stash->value, &stash->traceback);
+#endif
+}
+
+static inline void
+sonde_py_restore_error(struct sonde_py_stash *stash)
+{
+#if PY_VERSION_HEX >= 0x030c0000
+    PyErr_SetRaisedException(stash->value);
+#else
+    PyErr_Restore(stash->type, stash->value, stash->traceback);
+#endif
+}
+
+/* Calls `visit` for every object that the garbage collector knows, those that were put out of
+ * its reach (gc.freeze) included, until it returns 0. It must make and free nothing. */
+void sonde_py_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg);
 
 /* What depends on knowledge of CPython's insides. X(NAME, name in `sonde ps`). */
 #define SONDE_PY_PART_LIST(X)                                                    \
@@ -70,6 +142,11 @@ enum sonde_py_part {
 #undef SONDE_PY_PART_ENUM
         SONDE_PY_PART_COUNT
 };
+
+/* Those that compat_verify.c looks at; the others are the engine's. */
+#define SONDE_PY_PARTS_SHARED                                         \
+    (1u << SONDE_PY_PART_FRAMES | 1u << SONDE_PY_PART_INLINE_VALUES | \
+     1u << SONDE_PY_PART_INTS | 1u << SONDE_PY_PART_LINES)
 
 const char *sonde_py_part_name(enum sonde_py_part part);
 

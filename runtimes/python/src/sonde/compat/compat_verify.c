@@ -7,7 +7,6 @@
 #include "lines.h"
 #include "state.h"
 #include "text.h"
-#include "trim.h"
 
 static const char *const part_names[] = {
 #define NAME(name, text) text,
@@ -53,7 +52,7 @@ static const char sample_source[] = "def sample(a, *rest, k=3, **more):\n"
 static bool frames_hold; /* what check() saw; guarded by the VM lock */
 
 static bool
-frame_agrees(struct _PyInterpreterFrame *frame, PyFrameObject *object)
+frame_agrees(sonde_py_frame *frame, PyFrameObject *object)
 {
     PyCodeObject *code = PyFrame_GetCode(object);
     bool agrees = sonde_py_frame_code(frame) == code &&
@@ -63,11 +62,11 @@ frame_agrees(struct _PyInterpreterFrame *frame, PyFrameObject *object)
     return agrees;
 }
 
-static struct _PyInterpreterFrame *
-visible(struct _PyInterpreterFrame *frame)
+static sonde_py_frame *
+visible(sonde_py_frame *frame)
 {
     while (frame != NULL && sonde_py_frame_code(frame) == NULL) {
-        frame = frame->previous;
+        frame = sonde_py_frame_back(frame);
     }
     return frame;
 }
@@ -77,25 +76,23 @@ static PyObject *
 check_frames(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
-    struct _PyInterpreterFrame *frame =
-        visible(sonde_py_thread_frame(PyThreadState_Get()));
+    sonde_py_frame *frame = visible(sonde_py_thread_frame(PyThreadState_Get()));
     PyFrameObject *object = PyEval_GetFrame();
     if (count != 2 || frame == NULL || object == NULL || !frame_agrees(frame, object)) {
         Py_RETURN_NONE;
     }
     PyCodeObject *code = sonde_py_frame_code(frame);
     bool has_cell = false;
-    for (int i = 0; i < code->co_nlocalsplus; i++) {
-        PyObject *value = frame->localsplus[i];
-        if (PyBytes_AS_STRING(code->co_localspluskinds)[i] & CO_FAST_CELL) {
-            has_cell =
-                value != NULL && PyCell_Check(value) && PyCell_GET(value) == args[1];
+    for (int i = 0; i < sonde_py_code_variable_count(code); i++) {
+        if (sonde_py_text_is(sonde_py_code_variable_name(code, i), SONDE_STR("x"))) {
+            has_cell = sonde_py_frame_variable(frame, code, i) == args[1];
         }
     }
-    struct _PyInterpreterFrame *outer = visible(frame->previous);
+    sonde_py_frame *outer = visible(sonde_py_frame_back(frame));
     PyFrameObject *outer_object = PyFrame_GetBack(object);
-    frames_hold = has_cell && frame->localsplus[0] == args[0] && outer != NULL &&
-                  outer_object != NULL && frame_agrees(outer, outer_object);
+    frames_hold = has_cell && sonde_py_frame_variable(frame, code, 0) == args[0] &&
+                  outer != NULL && outer_object != NULL &&
+                  frame_agrees(outer, outer_object);
     Py_XDECREF(outer_object);
     Py_RETURN_NONE;
 }
@@ -118,8 +115,8 @@ verify_frames(PyObject *names)
 
 /* --- The rest ------------------------------------------------------------------------------- */
 
-static PyCodeObject *
-code_of(PyObject *names, const char *name)
+PyCodeObject *
+sonde_py_sample_code(PyObject *names, const char *name)
 {
     PyObject *function = PyDict_GetItemString(names, name);
     return function != NULL && PyFunction_Check(function)
@@ -130,7 +127,7 @@ code_of(PyObject *names, const char *name)
 static bool
 verify_lines(PyObject *names)
 {
-    PyCodeObject *code = code_of(names, "sample");
+    PyCodeObject *code = sonde_py_sample_code(names, "sample");
     if (code == NULL) {
         return false;
     }
@@ -189,7 +186,7 @@ verify_ints(PyObject *names)
     bool agrees = false;
     if (negative != NULL && PyLong_Check(big)) {
         const PyLongObject *number = (const PyLongObject *)big;
-        const digit *digits = number->long_value.ob_digit;
+        const digit *digits = sonde_py_int_digits(number);
         /* 2^70 + 5 in digits of 30 or 15 bits. */
         size_t last = 70 / PyLong_SHIFT;
         agrees = sonde_py_int_size(number) == last + 1 && digits[0] == 5 &&
@@ -201,9 +198,8 @@ verify_ints(PyObject *names)
     return agrees;
 }
 
-/* The samples, run; NULL with no exception left when that failed. */
-static PyObject *
-make_samples(void)
+PyObject *
+sonde_py_make_samples(void)
 {
     PyObject *names = PyDict_New();
     PyObject *check = PyCFunction_New(&check_def, NULL);
@@ -228,11 +224,21 @@ make_samples(void)
     return names;
 }
 
+void
+sonde_py_free_samples(PyObject *names)
+{
+    if (names != NULL) {
+        PyDict_Clear(names); /* its functions refer to it */
+        Py_DECREF(names);
+    }
+    sonde_py_clear_error();
+}
+
 unsigned
 sonde_py_verify(unsigned forced)
 {
     unsigned parts = 0;
-    PyObject *names = make_samples();
+    PyObject *names = sonde_py_make_samples();
     if (names == NULL) {
         return 0;
     }
@@ -243,108 +249,6 @@ sonde_py_verify(unsigned forced)
     sonde_py_clear_error();
     parts |= (unsigned)verify_ints(names) << SONDE_PY_PART_INTS;
     sonde_py_clear_error();
-    PyDict_Clear(names); /* its functions refer to it */
-    Py_DECREF(names);
-    return parts & ~forced;
-}
-
-/* --- Events --------------------------------------------------------------------------------- */
-
-static bool
-set_events(PyObject *set_local_events, PyCodeObject *code, int tool, int events)
-{
-    PyObject *result = PyObject_CallFunction(set_local_events, "iOi", tool, code, events);
-    Py_XDECREF(result);
-    return result != NULL;
-}
-
-/* Whether exactly the instructions from the first traceable one on, `kept` or all (-1), bear
- * our event and the others are plain. */
-static bool
-bears_events(PyCodeObject *code, PyObject *plain_bytes, int kept)
-{
-    const uint8_t *plain = (const uint8_t *)PyBytes_AS_STRING(plain_bytes);
-    const _Py_CODEUNIT *units = sonde_py_code_units(code);
-    for (int i = code->_co_firsttraceable; i < (int)Py_SIZE(code); i++) {
-        if (plain[2 * i] == 0 || plain[2 * i] == RESUME) {
-            continue;
-        }
-        bool bears = units[i].op.code == INSTRUMENTED_INSTRUCTION;
-        bool wanted = kept < 0 || i == kept;
-        if (bears != wanted || (!bears && units[i].op.code != plain[2 * i]) ||
-            (bears && code->_co_monitoring->per_instruction_opcodes[i] != plain[2 * i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool
-runs_right(PyObject *function)
-{
-    PyObject *result = PyObject_CallFunction(function, "ii", 7, 8);
-    bool is_right = result != NULL && PyTuple_CheckExact(result) &&
-                    PyLong_AsLong(PyTuple_GET_ITEM(result, 0)) == 7 &&
-                    PyLong_AsLong(PyTuple_GET_ITEM(result, 1)) == 8;
-    Py_XDECREF(result);
-    return is_right;
-}
-
-static bool
-verify_trim(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
-{
-    uint32_t kept = (uint32_t)code->_co_firsttraceable + 1;
-    PyObject *set = sonde_py.set_local_events;
-    if (!set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) ||
-        !bears_events(code, plain, -1)) {
-        return false;
-    }
-    sonde_py.parts |= 1u << SONDE_PY_PART_TRIM; /* what follows asks for it */
-    return sonde_py_trim_prepare(code) &&
-           sonde_py_trim_events(code, plain, tool, &kept, 1) > 0 &&
-           bears_events(code, plain, (int)kept) && runs_right(function) &&
-           set_events(set, code, tool, 0);
-}
-
-static bool
-verify_pairs(PyObject *function, PyCodeObject *code, PyObject *plain, int tool)
-{
-    if (!SONDE_PY_HAS_QUICKENED_PAIRS) {
-        return true;
-    }
-    /* Joined, run; then parted again by CPython as soon as an event is set. */
-    PyObject *set = sonde_py.set_local_events;
-    return sonde_py_trim_pairs(code, plain) > 0 && runs_right(function) &&
-           set_events(set, code, tool, SONDE_PY_EVENT_INSTRUCTION) &&
-           bears_events(code, plain, -1) && set_events(set, code, tool, 0) &&
-           runs_right(function);
-}
-
-unsigned
-sonde_py_verify_events(int tool, unsigned forced)
-{
-    const unsigned before = sonde_py.parts;
-    unsigned parts = 0;
-    PyObject *names = make_samples();
-    PyObject *function = names != NULL ? PyDict_GetItemString(names, "pairs") : NULL;
-    PyCodeObject *code = names != NULL ? code_of(names, "pairs") : NULL;
-    PyObject *plain = code != NULL ? PyCode_GetCode(code) : NULL;
-    if (plain != NULL && verify_trim(function, code, plain, tool)) {
-        parts |= 1u << SONDE_PY_PART_TRIM;
-        if (verify_pairs(function, code, plain, tool)) {
-            parts |= 1u << SONDE_PY_PART_PAIRS;
-        }
-    }
-    sonde_py_clear_error();
-    sonde_py.parts = before;
-    if (code != NULL) {
-        set_events(sonde_py.set_local_events, code, tool, 0);
-    }
-    Py_XDECREF(plain);
-    if (names != NULL) {
-        PyDict_Clear(names);
-    }
-    Py_XDECREF(names);
-    sonde_py_clear_error();
+    sonde_py_free_samples(names);
     return parts & ~forced;
 }

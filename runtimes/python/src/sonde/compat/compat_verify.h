@@ -6,13 +6,14 @@
 
 #include "compat/compat.h"
 
-/* Both return the bits (1 << enum sonde_py_part) that hold, never those in `forced` (tests:
- * "say that it fails"), and never leave an exception. Ctx: VM lock. */
-
-/* Everything but events. */
+/* The parts (bits 1 << enum sonde_py_part) that hold of those that no engine checks for itself;
+ * never those in `forced` (tests: "say that it fails"). Leaves no exception. Ctx: VM lock. */
 unsigned sonde_py_verify(unsigned forced);
 
-/* TRIM and PAIRS, with our tool id of sys.monitoring and its callbacks in place. */
-unsigned sonde_py_verify_events(int tool, unsigned forced);
+/* Code of ours to try things on: a dict of functions and objects; NULL without an exception when
+ * it could not be made. */
+PyObject *sonde_py_make_samples(void);
+void sonde_py_free_samples(PyObject *names); /* leaves no exception */
+PyCodeObject *sonde_py_sample_code(PyObject *names, const char *name); /* borrowed */
 
 #endif

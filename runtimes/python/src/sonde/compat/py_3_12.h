@@ -8,7 +8,7 @@
 #include "internal/pycore_dict.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_object.h"
-#include <opcode.h>
+#include "compat/ops_3_12.h"
 
 #define SONDE_PY_SERIES "3.12"
 
@@ -17,7 +17,9 @@
 #define SONDE_PY_HAS_QUICKENED_PAIRS 1
 
 /* Include/cpython/pystate.h: the current frame hangs on a struct of the C stack. */
-static inline struct _PyInterpreterFrame *
+typedef struct _PyInterpreterFrame sonde_py_frame;
+
+static inline sonde_py_frame *
 sonde_py_thread_frame(PyThreadState *tstate)
 {
     return tstate->cframe->current_frame;
@@ -26,7 +28,7 @@ sonde_py_thread_frame(PyThreadState *tstate)
 /* Include/internal/pycore_frame.h, _PyFrame_IsIncomplete: frames that are still being made,
  * and the entry frame of each C call (whose f_code is a trampoline). */
 static inline PyCodeObject *
-sonde_py_frame_code(const struct _PyInterpreterFrame *frame)
+sonde_py_frame_code(const sonde_py_frame *frame)
 {
     if (frame->owner == FRAME_OWNED_BY_CSTACK) {
         return NULL;
@@ -40,9 +42,58 @@ sonde_py_frame_code(const struct _PyInterpreterFrame *frame)
 
 /* pycore_frame.h: prev_instr is the last unit of the instruction that ran. */
 static inline int
-sonde_py_frame_unit(const struct _PyInterpreterFrame *frame, PyCodeObject *code)
+sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
 {
     return (int)(frame->prev_instr - _PyCode_CODE(code));
+}
+
+static inline sonde_py_frame *
+sonde_py_frame_back(const sonde_py_frame *frame)
+{
+    return frame->previous;
+}
+
+/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames;
+ * Include/cpython/code.h: those of some kinds are cells once the prologue has run. */
+static inline PyObject *
+sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+{
+    PyObject *value = frame->localsplus[i];
+    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+        value = PyCell_GET(value);
+    }
+    return value;
+}
+
+static inline PyObject *
+sonde_py_frame_namespace(const sonde_py_frame *frame)
+{
+    return frame->f_locals;
+}
+
+static inline int
+sonde_py_code_variable_count(const PyCodeObject *code)
+{
+    return code->co_nlocalsplus;
+}
+
+static inline PyObject *
+sonde_py_code_variable_name(const PyCodeObject *code, int i)
+{
+    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
+}
+
+static inline PyObject *
+sonde_py_code_qualname(const PyCodeObject *code)
+{
+    return code->co_qualname;
+}
+
+static inline int
+sonde_py_code_first(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable;
 }
 
 /* pycore_frame.h, struct _frame. */
@@ -108,6 +159,12 @@ sonde_py_int_is_negative(const PyLongObject *number)
     return (number->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
 }
 
+static inline const digit *
+sonde_py_int_digits(const PyLongObject *number)
+{
+    return number->long_value.ob_digit;
+}
+
 /* pycore_code.h: the counter stands in the first unit of the cache. */
 static inline void
 sonde_py_warm_up(_Py_CODEUNIT *first_cache)
@@ -152,129 +209,5 @@ enum {
     SONDE_PY_EVENT_INSTRUCTION = 1 << SONDE_PY_EVENT_INSTRUCTION_INDEX,
     SONDE_PY_EVENT_UNWIND = 1 << 12,
 };
-
-/* --- Instructions, by what lines.c asks of them (Python/bytecodes.c) ---------------------- */
-
-/* Jump forward when taken; X(opcode). */
-#define SONDE_PY_JUMPS_FORWARD(X) \
-    X(JUMP_FORWARD)               \
-    X(POP_JUMP_IF_FALSE)          \
-    X(POP_JUMP_IF_TRUE)           \
-    X(POP_JUMP_IF_NONE)           \
-    X(POP_JUMP_IF_NOT_NONE)       \
-    X(FOR_ITER)                   \
-    X(SEND)
-
-#define SONDE_PY_JUMPS_BACKWARD(X) \
-    X(JUMP_BACKWARD)               \
-    X(JUMP_BACKWARD_NO_INTERRUPT)
-
-/* Control never goes on to the next instruction. */
-#define SONDE_PY_LEAVES(X)        \
-    X(JUMP_FORWARD)               \
-    X(JUMP_BACKWARD)              \
-    X(JUMP_BACKWARD_NO_INTERRUPT) \
-    X(RETURN_VALUE)               \
-    X(RETURN_CONST)               \
-    X(RAISE_VARARGS)              \
-    X(RERAISE)                    \
-    X(INTERPRETER_EXIT)
-
-/* A lone return of a constant, which needs nothing from the stack. */
-#define SONDE_PY_RETURNS_CONST(X) X(RETURN_CONST)
-
-/* Take nothing from the stack. */
-#define SONDE_PY_PRODUCERS(X) \
-    X(NOP)                    \
-    X(PUSH_NULL)              \
-    X(LOAD_CONST)             \
-    X(LOAD_FAST)              \
-    X(LOAD_FAST_CHECK)        \
-    X(LOAD_FAST_AND_CLEAR)    \
-    X(LOAD_NAME)              \
-    X(LOAD_GLOBAL)            \
-    X(LOAD_DEREF)             \
-    X(LOAD_CLOSURE)           \
-    X(LOAD_LOCALS)            \
-    X(LOAD_BUILD_CLASS)       \
-    X(LOAD_ASSERTION_ERROR)   \
-    X(SETUP_ANNOTATIONS)      \
-    X(DELETE_FAST)            \
-    X(DELETE_NAME)            \
-    X(DELETE_GLOBAL)          \
-    X(DELETE_DEREF)           \
-    X(RETURN_CONST)           \
-    X(KW_NAMES)               \
-    X(EXTENDED_ARG)           \
-    X(RESUME)
-
-/* Take exactly what their stack effect says: they push nothing. */
-#define SONDE_PY_CONSUMERS(X) \
-    X(STORE_FAST)             \
-    X(STORE_NAME)             \
-    X(STORE_GLOBAL)           \
-    X(STORE_DEREF)            \
-    X(STORE_ATTR)             \
-    X(STORE_SUBSCR)           \
-    X(STORE_SLICE)            \
-    X(DELETE_ATTR)            \
-    X(DELETE_SUBSCR)          \
-    X(POP_TOP)                \
-    X(POP_JUMP_IF_FALSE)      \
-    X(POP_JUMP_IF_TRUE)       \
-    X(POP_JUMP_IF_NONE)       \
-    X(POP_JUMP_IF_NOT_NONE)   \
-    X(RETURN_VALUE)           \
-    X(RAISE_VARARGS)
-
-/* Take as many as their argument says. */
-#define SONDE_PY_BUILDERS(X) \
-    X(BUILD_TUPLE)           \
-    X(BUILD_LIST)            \
-    X(BUILD_SET)             \
-    X(BUILD_STRING)          \
-    X(BUILD_MAP)             \
-    X(COPY)                  \
-    X(SWAP)
-
-/* Use what lies below as many as their argument says. */
-#define SONDE_PY_PEEKERS(X) \
-    X(LIST_APPEND)          \
-    X(SET_ADD)              \
-    X(MAP_ADD)              \
-    X(LIST_EXTEND)          \
-    X(SET_UPDATE)           \
-    X(DICT_UPDATE)          \
-    X(DICT_MERGE)
-
-/* Use what was put deep into the stack for them. */
-#define SONDE_PY_DIGGERS(X) \
-    X(WITH_EXCEPT_START)    \
-    X(POP_EXCEPT)           \
-    X(RERAISE)
-
-/* Never where a statement begins, though control may come from another line: the turn of a
- * loop, the inside of an await, the clean-up after an exception. */
-#define SONDE_PY_NEVER_STARTS(X) \
-    X(FOR_ITER)                  \
-    X(END_FOR)                   \
-    X(GET_ANEXT)                 \
-    X(END_ASYNC_FOR)             \
-    X(SEND)                      \
-    X(END_SEND)                  \
-    X(CLEANUP_THROW)             \
-    X(RESUME)                    \
-    X(KW_NAMES)                  \
-    X(JUMP_FORWARD)              \
-    X(JUMP_BACKWARD)             \
-    X(JUMP_BACKWARD_NO_INTERRUPT)
-
-/* No event ever comes from these (Python/instrumentation.c, _Py_Instrument). */
-#define SONDE_PY_NO_EVENTS(X) \
-    X(RESUME)                 \
-    X(END_FOR)
-
-/* A handler's first instruction: takes the exception that was put there for it. */
-#define SONDE_PY_HANDLER_START PUSH_EXC_INFO
 
 #endif

@@ -8,7 +8,7 @@
 #include "internal/pycore_dict.h"
 #include "internal/pycore_frame.h"
 #include "internal/pycore_object.h"
-#include <opcode.h>
+#include "compat/ops_3_13.h"
 
 #define SONDE_PY_SERIES "3.13"
 
@@ -16,7 +16,9 @@
 #define SONDE_PY_HAS_QUICKENED_PAIRS 0
 
 /* Include/cpython/pystate.h. */
-static inline struct _PyInterpreterFrame *
+typedef struct _PyInterpreterFrame sonde_py_frame;
+
+static inline sonde_py_frame *
 sonde_py_thread_frame(PyThreadState *tstate)
 {
     return tstate->current_frame;
@@ -25,7 +27,7 @@ sonde_py_thread_frame(PyThreadState *tstate)
 /* Include/internal/pycore_frame.h, _PyFrame_IsIncomplete: frames that are still being made,
  * the entry frame of each C call, and those whose f_executable is no code. */
 static inline PyCodeObject *
-sonde_py_frame_code(const struct _PyInterpreterFrame *frame)
+sonde_py_frame_code(const sonde_py_frame *frame)
 {
     if (frame->owner == FRAME_OWNED_BY_CSTACK || !PyCode_Check(frame->f_executable)) {
         return NULL;
@@ -39,9 +41,58 @@ sonde_py_frame_code(const struct _PyInterpreterFrame *frame)
 
 /* pycore_frame.h: instr_ptr is the instruction that runs; in a caller, its call. */
 static inline int
-sonde_py_frame_unit(const struct _PyInterpreterFrame *frame, PyCodeObject *code)
+sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
 {
     return (int)(frame->instr_ptr - _PyCode_CODE(code));
+}
+
+static inline sonde_py_frame *
+sonde_py_frame_back(const sonde_py_frame *frame)
+{
+    return frame->previous;
+}
+
+/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames;
+ * Include/cpython/code.h: those of some kinds are cells once the prologue has run. */
+static inline PyObject *
+sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+{
+    PyObject *value = frame->localsplus[i];
+    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+        value = PyCell_GET(value);
+    }
+    return value;
+}
+
+static inline PyObject *
+sonde_py_frame_namespace(const sonde_py_frame *frame)
+{
+    return frame->f_locals;
+}
+
+static inline int
+sonde_py_code_variable_count(const PyCodeObject *code)
+{
+    return code->co_nlocalsplus;
+}
+
+static inline PyObject *
+sonde_py_code_variable_name(const PyCodeObject *code, int i)
+{
+    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
+}
+
+static inline PyObject *
+sonde_py_code_qualname(const PyCodeObject *code)
+{
+    return code->co_qualname;
+}
+
+static inline int
+sonde_py_code_first(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable;
 }
 
 /* pycore_frame.h, struct _frame. */
@@ -66,8 +117,9 @@ sonde_py_inline_values(PyObject *object, struct sonde_py_inline *out)
     PyTypeObject *type = Py_TYPE(object);
     const unsigned long both = Py_TPFLAGS_INLINE_VALUES | Py_TPFLAGS_MANAGED_DICT;
     if ((type->tp_flags & both) != both ||
-        _PyObject_ManagedDictPointer(object)->dict != NULL)
+        _PyObject_ManagedDictPointer(object)->dict != NULL) {
         return false;
+    }
     PyDictValues *values = _PyObject_InlineValues(object);
     PyDictKeysObject *keys = ((PyHeapTypeObject *)type)->ht_cached_keys;
     if (!values->valid || keys == NULL || keys->dk_kind != DICT_KEYS_SPLIT) {
@@ -100,6 +152,12 @@ static inline bool
 sonde_py_int_is_negative(const PyLongObject *number)
 {
     return (number->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
+}
+
+static inline const digit *
+sonde_py_int_digits(const PyLongObject *number)
+{
+    return number->long_value.ob_digit;
 }
 
 /* pycore_code.h: the counter stands in the first unit of the cache. */
@@ -139,128 +197,5 @@ enum {
     SONDE_PY_EVENT_INSTRUCTION = 1 << SONDE_PY_EVENT_INSTRUCTION_INDEX,
     SONDE_PY_EVENT_UNWIND = 1 << 12,
 };
-
-/* --- Instructions, by what lines.c asks of them (Python/bytecodes.c) ---------------------- */
-
-/* Jump forward when taken; X(opcode). */
-#define SONDE_PY_JUMPS_FORWARD(X) \
-    X(JUMP_FORWARD)               \
-    X(POP_JUMP_IF_FALSE)          \
-    X(POP_JUMP_IF_TRUE)           \
-    X(POP_JUMP_IF_NONE)           \
-    X(POP_JUMP_IF_NOT_NONE)       \
-    X(FOR_ITER)                   \
-    X(SEND)
-
-#define SONDE_PY_JUMPS_BACKWARD(X) \
-    X(JUMP_BACKWARD)               \
-    X(JUMP_BACKWARD_NO_INTERRUPT)
-
-/* Control never goes on to the next instruction. */
-#define SONDE_PY_LEAVES(X)        \
-    X(JUMP_FORWARD)               \
-    X(JUMP_BACKWARD)              \
-    X(JUMP_BACKWARD_NO_INTERRUPT) \
-    X(RETURN_VALUE)               \
-    X(RETURN_CONST)               \
-    X(RAISE_VARARGS)              \
-    X(RERAISE)                    \
-    X(INTERPRETER_EXIT)
-
-/* A lone return of a constant, which needs nothing from the stack. */
-#define SONDE_PY_RETURNS_CONST(X) X(RETURN_CONST)
-
-/* Take nothing from the stack. */
-#define SONDE_PY_PRODUCERS(X) \
-    X(NOP)                    \
-    X(PUSH_NULL)              \
-    X(LOAD_CONST)             \
-    X(LOAD_FAST)              \
-    X(LOAD_FAST_LOAD_FAST)    \
-    X(LOAD_FAST_CHECK)        \
-    X(LOAD_FAST_AND_CLEAR)    \
-    X(LOAD_NAME)              \
-    X(LOAD_GLOBAL)            \
-    X(LOAD_DEREF)             \
-    X(LOAD_LOCALS)            \
-    X(LOAD_BUILD_CLASS)       \
-    X(LOAD_ASSERTION_ERROR)   \
-    X(SETUP_ANNOTATIONS)      \
-    X(DELETE_FAST)            \
-    X(DELETE_NAME)            \
-    X(DELETE_GLOBAL)          \
-    X(DELETE_DEREF)           \
-    X(RETURN_CONST)           \
-    X(EXTENDED_ARG)           \
-    X(RESUME)
-
-/* Take exactly what their stack effect says: they push nothing. */
-#define SONDE_PY_CONSUMERS(X) \
-    X(STORE_FAST)             \
-    X(STORE_FAST_STORE_FAST)  \
-    X(STORE_NAME)             \
-    X(STORE_GLOBAL)           \
-    X(STORE_DEREF)            \
-    X(STORE_ATTR)             \
-    X(STORE_SUBSCR)           \
-    X(STORE_SLICE)            \
-    X(DELETE_ATTR)            \
-    X(DELETE_SUBSCR)          \
-    X(POP_TOP)                \
-    X(POP_JUMP_IF_FALSE)      \
-    X(POP_JUMP_IF_TRUE)       \
-    X(POP_JUMP_IF_NONE)       \
-    X(POP_JUMP_IF_NOT_NONE)   \
-    X(RETURN_VALUE)           \
-    X(RAISE_VARARGS)
-
-/* Take as many as their argument says. */
-#define SONDE_PY_BUILDERS(X) \
-    X(BUILD_TUPLE)           \
-    X(BUILD_LIST)            \
-    X(BUILD_SET)             \
-    X(BUILD_STRING)          \
-    X(BUILD_MAP)             \
-    X(COPY)                  \
-    X(SWAP)
-
-/* Use what lies below as many as their argument says. */
-#define SONDE_PY_PEEKERS(X) \
-    X(LIST_APPEND)          \
-    X(SET_ADD)              \
-    X(MAP_ADD)              \
-    X(LIST_EXTEND)          \
-    X(SET_UPDATE)           \
-    X(DICT_UPDATE)          \
-    X(DICT_MERGE)
-
-/* Use what was put deep into the stack for them. */
-#define SONDE_PY_DIGGERS(X) \
-    X(WITH_EXCEPT_START)    \
-    X(POP_EXCEPT)           \
-    X(RERAISE)
-
-/* Never where a statement begins, though control may come from another line: the turn of a
- * loop, the inside of an await, the clean-up after an exception. */
-#define SONDE_PY_NEVER_STARTS(X) \
-    X(FOR_ITER)                  \
-    X(END_FOR)                   \
-    X(GET_ANEXT)                 \
-    X(END_ASYNC_FOR)             \
-    X(SEND)                      \
-    X(END_SEND)                  \
-    X(CLEANUP_THROW)             \
-    X(RESUME)                    \
-    X(JUMP_FORWARD)              \
-    X(JUMP_BACKWARD)             \
-    X(JUMP_BACKWARD_NO_INTERRUPT)
-
-/* No event ever comes from these (Python/instrumentation.c, _Py_Instrument). */
-#define SONDE_PY_NO_EVENTS(X) \
-    X(RESUME)                 \
-    X(END_FOR)
-
-/* A handler's first instruction: takes the exception that was put there for it. */
-#define SONDE_PY_HANDLER_START PUSH_EXC_INFO
 
 #endif

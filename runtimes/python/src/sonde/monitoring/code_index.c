@@ -111,10 +111,11 @@ announce(PyObject *file)
     if (!sonde_agent_wants_code(sonde_py.agent, name)) {
         return;
     }
-    PyObject *pending = PyErr_GetRaisedException();
+    struct sonde_py_stash stash;
+    sonde_py_stash_error(&stash);
     sonde_agent_code_ready(sonde_py.agent, name);
     sonde_py_clear_error();
-    PyErr_SetRaisedException(pending);
+    sonde_py_restore_error(&stash);
 }
 
 static void
@@ -203,14 +204,20 @@ visit_object(PyObject *object, void *unused)
     return 1;
 }
 
+void
+sonde_py_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg)
+{
+    PyUnstable_GC_VisitObjects(visit, arg);
+}
+
 static void
 visit_frames(void)
 {
     PyInterpreterState *interpreter = PyInterpreterState_Get();
     PyThreadState *thread = PyInterpreterState_ThreadHead(interpreter);
     for (; thread != NULL; thread = PyThreadState_Next(thread)) {
-        struct _PyInterpreterFrame *frame = sonde_py_thread_frame(thread);
-        for (; frame != NULL; frame = frame->previous) {
+        sonde_py_frame *frame = sonde_py_thread_frame(thread);
+        for (; frame != NULL; frame = sonde_py_frame_back(frame)) {
             PyCodeObject *code = sonde_py_frame_code(frame);
             if (code != NULL) {
                 add_with_nested(code);
@@ -224,7 +231,7 @@ sonde_py_index_each(void (*visit)(PyCodeObject *code, void *arg), void *arg)
 {
     if (!index_.is_complete) {
         index_.is_complete = true; /* add() takes it back when memory runs out */
-        PyUnstable_GC_VisitObjects(visit_object, NULL);
+        sonde_py_visit_objects(visit_object, NULL);
         if (sonde_py_has(SONDE_PY_PART_FRAMES)) {
             visit_frames();
         }

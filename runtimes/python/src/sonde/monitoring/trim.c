@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "trim.h"
+#include "monitoring/trim.h"
 
 #include "state.h"
 
@@ -38,7 +38,7 @@ sonde_py_trim_events(PyCodeObject *code, PyObject *plain_bytes, int tool,
         PyBytes_GET_SIZE(plain_bytes) != count * 2) {
         return 0;
     }
-    for (Py_ssize_t i = code->_co_firsttraceable; i < count; i = next) {
+    for (Py_ssize_t i = sonde_py_code_first(code); i < count; i = next) {
         next = next_instruction(plain, i, count);
         uint8_t *opcode = &units[i].op.code;
         /* Under another tool's LINE event ours stands elsewhere, in a place that differs between
@@ -142,7 +142,7 @@ sonde_py_trim(const struct sonde_py_armed *armed)
         }
         kept[count++] = armed->sites[i].position;
     }
-    PyObject *plain = PyCode_GetCode(armed->code);
+    PyObject *plain = sonde_py_code_plain(armed->code);
     if (plain == NULL) {
         sonde_py_clear_error();
         return;

@@ -1,100 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "hooks.h"
+#include "monitoring/hooks.h"
 
-#include "adapter.h"
-#include "frames.h"
+#include "hits.h"
+#include "monitoring/trim.h"
 #include "state.h"
-#include "trim.h"
-#include "values.h"
-
-#include <errno.h>
-
-/* --- Captures ------------------------------------------------------------------------------- */
-
-static uint64_t
-frame_id(const struct _PyInterpreterFrame *frame)
-{
-    return (uint64_t)(uintptr_t)frame;
-}
-
-/* Thread, and the stack where it is wanted. `line` 0: look it up. */
-static void
-write_head(struct sonde_hit *hit, struct _PyInterpreterFrame *frame, uint32_t line)
-{
-    sonde_py_write_thread(hit->tape);
-    if (hit->def->captures_stack) {
-        sonde_py_write_stack(hit->tape, frame, line);
-    }
-}
-
-static void
-capture_line(struct sonde_hit *hit, PyCodeObject *code)
-{
-    struct _PyInterpreterFrame *frame = sonde_py_frame_of(code);
-    if (frame == NULL) {
-        sonde_hit_abandon(hit);
-        return;
-    }
-    write_head(hit, frame, hit->def->location.line);
-    sonde_tape_section_begin(hit->tape, SONDE_SECTION_LINE);
-    if (hit->def->captures_arguments) {
-        sonde_py_write_arguments(hit->tape, frame, code);
-    }
-    if (hit->def->captures_locals) {
-        sonde_py_write_locals(hit->tape, frame, code);
-    }
-    sonde_tape_section_end(hit->tape);
-    sonde_hit_commit(hit);
-}
-
-static void
-capture_entry(struct sonde_hit *hit, struct _PyInterpreterFrame *frame,
-              PyCodeObject *code)
-{
-    write_head(hit, frame, 0);
-    sonde_tape_section_begin(hit->tape, SONDE_SECTION_ENTRY);
-    if (hit->def->captures_arguments) {
-        sonde_py_write_arguments(hit->tape, frame, code);
-    }
-    sonde_tape_section_end(hit->tape);
-    sonde_hit_commit(hit);
-}
-
-/* One of `value` and `exception` is NULL. */
-static void
-capture_exit(struct sonde_hit *hit, struct _PyInterpreterFrame *frame, PyCodeObject *code,
-             PyObject *value, PyObject *exception)
-{
-    sonde_tape_section_begin(hit->tape, SONDE_SECTION_RETURN);
-    if (hit->def->captures_locals) {
-        sonde_py_write_locals(hit->tape, frame, code);
-    }
-    if (exception != NULL) {
-        sonde_py_write_throwable(hit->tape, exception, frame, hit->def->captures_stack);
-    } else if (hit->def->captures_return) {
-        sonde_tape_group_begin(hit->tape, SONDE_GROUP_RETURN_VALUE);
-        sonde_py_write_value(hit->tape, value);
-        sonde_tape_group_end(hit->tape);
-    }
-    sonde_tape_section_end(hit->tape);
-    sonde_hit_commit(hit);
-}
 
 /* --- Callbacks ------------------------------------------------------------------------------ */
-
-/* What is armed in this code, for a callback. */
-static struct sonde_py_armed *
-armed_now(const PyCodeObject *code)
-{
-    struct sonde_py_armed *armed = sonde_py_armed_of(code);
-    if (armed == NULL || !sonde_agent_is_stale(sonde_py.agent)) {
-        return armed;
-    }
-    int saved_errno = errno;
-    sonde_py_look_for_fork();
-    errno = saved_errno;
-    return sonde_py_armed_of(code);
-}
 
 /* (code, offset) of an instruction that is about to run. */
 static PyObject *
@@ -102,28 +13,13 @@ on_instruction(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
     PyCodeObject *code = (PyCodeObject *)args[0];
-    struct sonde_py_armed *armed = count == 2 ? armed_now(code) : NULL;
-    bool is_armed = false;
+    struct sonde_py_armed *armed = count == 2 ? sonde_py_hit_armed(code) : NULL;
     if (armed != NULL) {
         uint32_t unit =
             (uint32_t)PyUnstable_Long_CompactValue((const PyLongObject *)args[1]) / 2;
-        for (uint32_t i = 0; i < armed->count; i++) {
-            if (armed->sites[i].position != unit) {
-                continue;
-            }
-            is_armed = true;
-            struct sonde_hit hit;
-            if (sonde_hit_begin_line(&hit, armed->sites[i].site)) {
-                int saved_errno = errno;
-                capture_line(&hit, code);
-                errno = saved_errno;
-            }
+        if (sonde_py_hit_line(armed, code, unit)) {
+            Py_RETURN_NONE;
         }
-    }
-    if (is_armed) {
-        Py_RETURN_NONE;
-    }
-    if (armed != NULL) {
         sonde_py_trim(armed); /* another tool restarted all events */
     }
     return Py_NewRef(sonde_py.disable);
@@ -135,19 +31,9 @@ on_start(PyObject *self, PyObject *const *args, Py_ssize_t count)
 {
     (void)self;
     PyCodeObject *code = (PyCodeObject *)args[0];
-    struct sonde_py_armed *armed = count == 2 ? armed_now(code) : NULL;
-    if (armed == NULL) {
-        Py_RETURN_NONE;
-    }
-    struct _PyInterpreterFrame *frame = sonde_py_frame_of(code);
-    for (uint32_t i = 0; frame != NULL && i < armed->count; i++) {
-        struct sonde_hit hit;
-        if (armed->sites[i].position == SONDE_PY_WHOLE &&
-            sonde_hit_begin_entry(&hit, armed->sites[i].site, frame_id(frame))) {
-            int saved_errno = errno;
-            capture_entry(&hit, frame, code);
-            errno = saved_errno;
-        }
+    struct sonde_py_armed *armed = count == 2 ? sonde_py_hit_armed(code) : NULL;
+    if (armed != NULL) {
+        sonde_py_hit_entry(armed, code);
     }
     Py_RETURN_NONE;
 }
@@ -155,25 +41,9 @@ on_start(PyObject *self, PyObject *const *args, Py_ssize_t count)
 static void
 leave(PyCodeObject *code, PyObject *value, PyObject *exception)
 {
-    struct sonde_py_armed *armed = armed_now(code);
-    if (armed == NULL || !armed->is_told) {
-        return;
-    }
-    struct _PyInterpreterFrame *frame = NULL;
-    for (uint32_t i = 0; i < armed->count; i++) {
-        struct sonde_site *site = armed->sites[i].site;
-        struct sonde_hit hit;
-        if (armed->sites[i].position != SONDE_PY_WHOLE || !sonde_site_has_waiting(site)) {
-            continue;
-        }
-        if (frame == NULL && (frame = sonde_py_frame_of(code)) == NULL) {
-            return;
-        }
-        if (sonde_hit_begin_exit(&hit, site, frame_id(frame))) {
-            int saved_errno = errno;
-            capture_exit(&hit, frame, code, value, exception);
-            errno = saved_errno;
-        }
+    struct sonde_py_armed *armed = sonde_py_hit_armed(code);
+    if (armed != NULL) {
+        sonde_py_hit_exit(armed, code, value, exception);
     }
 }
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * The instructions of CPython 3.12, by what lines.c asks of them. */
+#ifndef SONDE_PY_OPS_3_12_H
+#define SONDE_PY_OPS_3_12_H
+
+#include <opcode.h>
+
+/* --- Instructions, by what lines.c asks of them (Python/bytecodes.c) ---------------------- */
+
+/* Jump forward when taken; X(opcode). */
+#define SONDE_PY_JUMPS_FORWARD(X) \
+    X(JUMP_FORWARD)               \
+    X(POP_JUMP_IF_FALSE)          \
+    X(POP_JUMP_IF_TRUE)           \
+    X(POP_JUMP_IF_NONE)           \
+    X(POP_JUMP_IF_NOT_NONE)       \
+    X(FOR_ITER)                   \
+    X(SEND)
+
+#define SONDE_PY_JUMPS_BACKWARD(X) \
+    X(JUMP_BACKWARD)               \
+    X(JUMP_BACKWARD_NO_INTERRUPT)
+
+/* Control never goes on to the next instruction. */
+#define SONDE_PY_LEAVES(X)        \
+    X(JUMP_FORWARD)               \
+    X(JUMP_BACKWARD)              \
+    X(JUMP_BACKWARD_NO_INTERRUPT) \
+    X(RETURN_VALUE)               \
+    X(RETURN_CONST)               \
+    X(RAISE_VARARGS)              \
+    X(RERAISE)                    \
+    X(INTERPRETER_EXIT)
+
+/* A lone return of a constant, which needs nothing from the stack. */
+#define SONDE_PY_RETURNS_CONST(X) X(RETURN_CONST)
+
+/* Take nothing from the stack. */
+#define SONDE_PY_PRODUCERS(X) \
+    X(NOP)                    \
+    X(PUSH_NULL)              \
+    X(LOAD_CONST)             \
+    X(LOAD_FAST)              \
+    X(LOAD_FAST_CHECK)        \
+    X(LOAD_FAST_AND_CLEAR)    \
+    X(LOAD_NAME)              \
+    X(LOAD_GLOBAL)            \
+    X(LOAD_DEREF)             \
+    X(LOAD_CLOSURE)           \
+    X(LOAD_LOCALS)            \
+    X(LOAD_BUILD_CLASS)       \
+    X(LOAD_ASSERTION_ERROR)   \
+    X(SETUP_ANNOTATIONS)      \
+    X(DELETE_FAST)            \
+    X(DELETE_NAME)            \
+    X(DELETE_GLOBAL)          \
+    X(DELETE_DEREF)           \
+    X(RETURN_CONST)           \
+    X(KW_NAMES)               \
+    X(EXTENDED_ARG)           \
+    X(RESUME)
+
+/* Take exactly what their stack effect says: they push nothing. */
+#define SONDE_PY_CONSUMERS(X) \
+    X(STORE_FAST)             \
+    X(STORE_NAME)             \
+    X(STORE_GLOBAL)           \
+    X(STORE_DEREF)            \
+    X(STORE_ATTR)             \
+    X(STORE_SUBSCR)           \
+    X(STORE_SLICE)            \
+    X(DELETE_ATTR)            \
+    X(DELETE_SUBSCR)          \
+    X(POP_TOP)                \
+    X(POP_JUMP_IF_FALSE)      \
+    X(POP_JUMP_IF_TRUE)       \
+    X(POP_JUMP_IF_NONE)       \
+    X(POP_JUMP_IF_NOT_NONE)   \
+    X(RETURN_VALUE)           \
+    X(RAISE_VARARGS)
+
+/* Take as many as their argument says. */
+#define SONDE_PY_BUILDERS(X) \
+    X(BUILD_TUPLE)           \
+    X(BUILD_LIST)            \
+    X(BUILD_SET)             \
+    X(BUILD_STRING)          \
+    X(BUILD_MAP)             \
+    X(COPY)                  \
+    X(SWAP)
+
+/* Use what lies below as many as their argument says. */
+#define SONDE_PY_PEEKERS(X) \
+    X(LIST_APPEND)          \
+    X(SET_ADD)              \
+    X(MAP_ADD)              \
+    X(LIST_EXTEND)          \
+    X(SET_UPDATE)           \
+    X(DICT_UPDATE)          \
+    X(DICT_MERGE)
+
+/* Use what was put deep into the stack for them. */
+#define SONDE_PY_DIGGERS(X) \
+    X(WITH_EXCEPT_START)    \
+    X(POP_EXCEPT)           \
+    X(RERAISE)
+
+/* Never where a statement begins, though control may come from another line: the turn of a
+ * loop, the inside of an await, the clean-up after an exception. */
+#define SONDE_PY_NEVER_STARTS(X) \
+    X(FOR_ITER)                  \
+    X(END_FOR)                   \
+    X(GET_ANEXT)                 \
+    X(END_ASYNC_FOR)             \
+    X(SEND)                      \
+    X(END_SEND)                  \
+    X(CLEANUP_THROW)             \
+    X(RESUME)                    \
+    X(KW_NAMES)                  \
+    X(JUMP_FORWARD)              \
+    X(JUMP_BACKWARD)             \
+    X(JUMP_BACKWARD_NO_INTERRUPT)
+
+/* No event ever comes from these (Python/instrumentation.c, _Py_Instrument). */
+#define SONDE_PY_NO_EVENTS(X) \
+    X(RESUME)                 \
+    X(END_FOR)
+
+/* A handler's first instruction: takes the exception that was put there for it. */
+#define SONDE_PY_HANDLER_START PUSH_EXC_INFO
+
+#endif

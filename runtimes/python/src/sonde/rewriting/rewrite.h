@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * Makes a code object that does what another does and calls hooks on the way: for CPython 3.9
+ * to 3.11, which have no events of their own. A small library: it knows code objects and
+ * nothing of probes.
+ *
+ * The new code object is a copy of the given one with calls put in: jumps, prefixes
+ * (EXTENDED_ARG), line table, exception table, stack size and constants are made anew to fit.
+ * Names, variables, flags, nested code objects are the same objects. Every instruction of the
+ * original keeps its line, and what is put in has the line of the instruction that it stands
+ * before, so that tracebacks and debuggers see no difference.
+ *
+ * With an empty plan the new code object equals the old one byte for byte.
+ *
+ * A hook is a callable that the code object's constants hold from then on. It is called as any
+ * Python call is, with the frame as the thread's innermost one; it must return without an
+ * exception, and its result is dropped.
+ *
+ * Ctx: VM lock. Runs no Python code. */
+#ifndef SONDE_PY_REWRITE_H
+#define SONDE_PY_REWRITE_H
+
+#include "compat/compat.h"
+#include <sonde/err.h>
+
+/* A call before one instruction, whichever way control gets there: jumps to the instruction
+ * lead to the call first. */
+struct sonde_py_rewrite_spot {
+    int unit;       /* index of the instruction's code unit in the original */
+    PyObject *hook; /* called without arguments */
+};
+
+/* Calls around the whole body of a function; each may be NULL: not wanted. */
+struct sonde_py_rewrite_wrap {
+    PyObject *on_entry;  /* (): first of all, when the arguments are bound; in a generator or
+                          * coroutine when it is first run, not when it is made */
+    PyObject *on_return; /* (value): before the value is returned */
+    PyObject *on_unwind; /* (exception): an exception leaves the function; it goes on as it
+                          * was, with the traceback that it had */
+    /* 3.11, generators and coroutines only; ignored elsewhere. */
+    PyObject *on_suspend; /* (): before the frame is suspended by a yield or an await */
+    PyObject *on_resume;  /* (): after it goes on; also when it goes on in a handler of its
+                           * own because something was thrown into it, and in handlers in
+                           * general: the hook knows whether it was suspended */
+};
+
+struct sonde_py_rewrite_plan {
+    const struct sonde_py_rewrite_spot *spots; /* rising by unit; several at one unit: in order */
+    size_t spot_count;
+    struct sonde_py_rewrite_wrap wrap;
+};
+
+/* New: a code object, or NULL with err set: SONDE_E_NOMEM; SONDE_E_CORRUPT where the original's
+ * tables can not be read; SONDE_E_LIMIT where the result would be too large; SONDE_E_INVAL where
+ * a spot is no instruction. Leaves no exception; the original is not changed. */
+PyObject *sonde_py_rewrite(PyCodeObject *code, const struct sonde_py_rewrite_plan *plan,
+                           struct sonde_err *err);
+
+#endif
