@@ -6,11 +6,52 @@
 #define SECTION_INDENT 2
 #define MEMBER_INDENT 4
 #define FRAMES_SHOWN 8 /* --json has them all; here the values matter more */
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static void
 gap(struct sonde_pen *pen)
 {
     sonde_pen_put(pen, SONDE_TONE_PLAIN, "  ");
+}
+
+/* How a function's run ended, and how long it took; of both, what is known. */
+static void
+put_ending(struct sonde_pen *pen, const struct sonde_json *snapshot)
+{
+    static const struct {
+        struct sonde_str outcome;
+        const char *verb, *before_time;
+    } endings[] = {
+        {SONDE_STR("returned"), "returned", " in "},
+        {SONDE_STR("raised"), "raised", " after "},
+        {SONDE_STR("closed"), "was closed", " after "},
+        {SONDE_STR("cancelled"), "was cancelled", " after "},
+    };
+    char words[SONDE_WORDS_BYTES];
+    struct sonde_str outcome = sonde_json_get_str(snapshot, "outcome");
+    int64_t duration_ns = sonde_json_get_int(snapshot, "duration_ns", -1);
+    int64_t suspended_ns = sonde_json_get_int(snapshot, "suspended_ns", -1);
+    size_t i = 0;
+    while (i < COUNT(endings) && !sonde_str_eq(endings[i].outcome, outcome)) {
+        i++;
+    }
+    if (i == COUNT(endings) && duration_ns < 0) {
+        return;
+    }
+    gap(pen);
+    if (i < COUNT(endings)) {
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, endings[i].verb);
+        sonde_pen_put(pen, SONDE_TONE_PLAIN,
+                      duration_ns < 0 ? "" : endings[i].before_time);
+    }
+    if (duration_ns >= 0) {
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, sonde_words_elapsed(words, duration_ns));
+    }
+    if (duration_ns >= 0 && suspended_ns >= 0) {
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, " (");
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, sonde_words_elapsed(words, suspended_ns));
+        sonde_pen_put(pen, SONDE_TONE_PLAIN, " suspended)");
+    }
 }
 
 static void
@@ -22,7 +63,6 @@ put_header(struct sonde_pen *pen, const struct sonde_json *snapshot)
     struct sonde_str function = sonde_json_get_str(location, "function");
     struct sonde_str env = sonde_json_get_str(snapshot, "env");
     int64_t line = sonde_json_get_int(location, "line", 0);
-    int64_t duration_ns = sonde_json_get_int(snapshot, "duration_ns", -1);
     int64_t wall_ns = sonde_json_get_int(snapshot, "timestamp_ns", -1);
     sonde_pen_put(pen, SONDE_TONE_BOLD, sonde_words_time(words, wall_ns));
     gap(pen);
@@ -45,10 +85,7 @@ put_header(struct sonde_pen *pen, const struct sonde_json *snapshot)
     gap(pen);
     sonde_pen_put(pen, SONDE_TONE_DIM, "probe ");
     sonde_pen_text(pen, SONDE_TONE_DIM, sonde_json_get_str(snapshot, "probe_id"));
-    if (duration_ns >= 0) {
-        gap(pen);
-        sonde_pen_put(pen, SONDE_TONE_PLAIN, sonde_words_elapsed(words, duration_ns));
-    }
+    put_ending(pen, snapshot);
     sonde_pen_end(pen);
 }
 

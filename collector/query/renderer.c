@@ -96,6 +96,20 @@ write_found_int(struct sonde_json_writer *out, const char *key, struct sonde_str
     }
 }
 
+/* A text, or null where it was not said. */
+static void
+write_found_str(struct sonde_json_writer *out, const char *key, struct sonde_str message,
+                uint32_t field, const char *attribute)
+{
+    struct sonde_str value = sonde_otlp_find_str(message, field, attribute);
+    sonde_json_key(out, key);
+    if (value.len == 0) {
+        sonde_json_null(out);
+    } else {
+        sonde_json_string(out, value);
+    }
+}
+
 static void
 write_hex(struct sonde_json_writer *out, const char *key, struct sonde_str bytes)
 {
@@ -194,6 +208,8 @@ write_all(struct sonde_json_writer *out, const struct sonde_row *row,
     sonde_json_key(out, "timestamp_ns");
     sonde_json_int(out, row->time_ns);
     write_found_int(out, "duration_ns", record, field, SONDE_ATTR_DURATION_NS);
+    write_found_int(out, "suspended_ns", record, field, SONDE_ATTR_SUSPENDED_NS);
+    write_found_str(out, "outcome", record, field, SONDE_ATTR_OUTCOME);
     write_place(out, record);
     write_runtime(out, row->resource);
     write_thread(out, record);

@@ -3,6 +3,7 @@
 
 #include "core/base/alloc.h"
 #include "core/capture/redact_names.h"
+#include "core/capture/tape_text.h"
 
 #include <stdint.h>
 
@@ -325,6 +326,26 @@ sonde_redactor_hides_name(const struct sonde_redactor *redactor, struct sonde_st
         if (sonde_str_ends_with(text, redactor->stems[i]))
             return true;
     return false;
+}
+
+bool
+sonde_redactor_hides_text(const struct sonde_redactor *redactor,
+                          enum sonde_encoding encoding, const void *data, size_t units)
+{
+    unsigned char tail[MAX_NAME_BYTES * SONDE_TAPE_TEXT_MAX_CHAR];
+    size_t width = encoding == SONDE_ENCODING_UCS4   ? 4
+                   : encoding == SONDE_ENCODING_UCS2 ? 2
+                                                     : 1;
+    size_t skip = units > MAX_NAME_BYTES ? units - MAX_NAME_BYTES : 0;
+    const unsigned char *from = data;
+    struct sonde_tape_text done;
+
+    if (width == 1)
+        return sonde_redactor_hides_name(redactor, (struct sonde_str){data, units});
+    done = sonde_tape_text_encode(tail, sizeof(tail), encoding, from + skip * width,
+                                  units - skip, MAX_NAME_BYTES);
+    return sonde_redactor_hides_name(redactor,
+                                     (struct sonde_str){(const char *)tail, done.bytes});
 }
 
 bool

@@ -11,6 +11,7 @@
 
 #include <sonde/err.h>
 #include <sonde/str.h>
+#include <sonde/tape.h>
 
 struct sonde_redactor;
 
@@ -23,6 +24,12 @@ void sonde_redactor_free(struct sonde_redactor *redactor);
 /* Under 50 ns for names of usual length; names over 64 bytes are looked at by their end. */
 bool sonde_redactor_hides_name(const struct sonde_redactor *redactor,
                                struct sonde_str name);
+
+/* The same of a text as the runtime keeps it; `units` as in sonde_tape_text, not 0. */
+bool sonde_redactor_hides_text(const struct sonde_redactor *redactor,
+                               enum sonde_encoding encoding, const void *data,
+                               size_t units);
+
 bool sonde_redactor_hides_type(const struct sonde_redactor *redactor,
                                struct sonde_str type);
 

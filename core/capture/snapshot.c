@@ -11,6 +11,7 @@
 struct scan {
     struct sonde_tape_event thread, trace;
     struct sonde_tape_reader stack; /* before the stack begins */
+    enum sonde_outcome outcome;     /* 0: not said */
     bool has_thread, has_trace, has_stack;
 };
 
@@ -49,6 +50,8 @@ scan_record(struct scan *scan, struct sonde_tape_reader reader)
         } else if (event.kind == SONDE_TAPE_TRACE) {
             scan->trace = event;
             scan->has_trace = true;
+        } else if (event.kind == SONDE_TAPE_OUTCOME) {
+            scan->outcome = event.outcome;
         } else if (event.kind == SONDE_TAPE_STACK_BEGIN && before.level == 0 &&
                    !scan->has_stack) {
             scan->stack = before;
@@ -280,7 +283,10 @@ put_return_value(struct walk *walk)
 static void
 put_groups(struct walk *walk)
 {
-    while (next_event(walk) == SONDE_TAPE_GROUP_BEGIN) {
+    while (next_event(walk), walk->event.kind == SONDE_TAPE_GROUP_BEGIN ||
+                                 walk->event.kind == SONDE_TAPE_OUTCOME) {
+        if (walk->event.kind == SONDE_TAPE_OUTCOME)
+            continue; /* an attribute */
         switch (walk->event.group) {
         case SONDE_GROUP_ARGUMENTS:
             put_names(walk, SONDE_STR("arguments"));
@@ -346,6 +352,27 @@ function_of(const struct scan *scan, const struct sonde_tape_header *header)
 }
 
 static void
+put_ending(struct sonde_buf *out, const struct scan *scan,
+           const struct sonde_tape_header *header)
+{
+    static const char *const outcomes[] = {
+        [SONDE_OUTCOME_RETURNED] = "returned",
+        [SONDE_OUTCOME_RAISED] = "raised",
+        [SONDE_OUTCOME_CLOSED] = "closed",
+        [SONDE_OUTCOME_CANCELLED] = "cancelled",
+    };
+    const uint32_t field = SONDE_OTLP_RECORD_ATTR;
+
+    if (header->duration_ns >= 0)
+        sonde_otlp_attr_int(out, field, SONDE_ATTR_DURATION_NS, header->duration_ns);
+    if (header->suspended_ns >= 0)
+        sonde_otlp_attr_int(out, field, SONDE_ATTR_SUSPENDED_NS, header->suspended_ns);
+    if (scan->outcome != 0)
+        sonde_otlp_attr_str(out, field, SONDE_ATTR_OUTCOME,
+                            sonde_str_from(outcomes[scan->outcome]));
+}
+
+static void
 put_attributes(struct sonde_buf *out, const struct scan *scan,
                const struct sonde_tape_header *header, struct sonde_str id)
 {
@@ -354,8 +381,7 @@ put_attributes(struct sonde_buf *out, const struct scan *scan,
     sonde_otlp_attr_str(out, field, SONDE_ATTR_SNAPSHOT_ID, id);
     sonde_otlp_attr_str(out, field, SONDE_ATTR_PROBE_ID, header->probe_id);
     sonde_otlp_attr_int(out, field, SONDE_ATTR_PROBE_REVISION, header->revision);
-    if (header->duration_ns >= 0)
-        sonde_otlp_attr_int(out, field, SONDE_ATTR_DURATION_NS, header->duration_ns);
+    put_ending(out, scan, header);
     sonde_otlp_attr_str(out, field, SONDE_ATTR_FILE, header->file);
     sonde_otlp_attr_int(out, field, SONDE_ATTR_LINE, header->line);
     sonde_otlp_attr_str(out, field, SONDE_ATTR_FUNCTION, function_of(scan, header));

@@ -19,6 +19,8 @@ int sonde_snapshot_encode(struct sonde_otlp_request *request, struct sonde_str r
 #define SONDE_ATTR_PROBE_ID "sonde.probe.id"
 #define SONDE_ATTR_PROBE_REVISION "sonde.probe.revision"
 #define SONDE_ATTR_DURATION_NS "sonde.duration_ns"
+#define SONDE_ATTR_SUSPENDED_NS "sonde.suspended_ns"
+#define SONDE_ATTR_OUTCOME "sonde.outcome"
 #define SONDE_ATTR_FILE "code.file.path"
 #define SONDE_ATTR_LINE "code.line.number"
 #define SONDE_ATTR_FUNCTION "code.function.name"

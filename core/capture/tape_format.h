@@ -9,15 +9,16 @@
 #include <stdint.h>
 
 /* The fixed part of the header; all integers little-endian. */
-#define SONDE_TAPE_MAGIC "STP\x01" /* the last byte is the version */
+#define SONDE_TAPE_MAGIC "STP\x02" /* the last byte is the version */
 #define SONDE_TAPE_MAGIC_BYTES 4
 #define SONDE_TAPE_AT_LENGTH 4     /* u32, of the whole record */
 #define SONDE_TAPE_AT_REVISION 8   /* u32 */
 #define SONDE_TAPE_AT_LINE 12      /* u32 */
 #define SONDE_TAPE_AT_TIMESTAMP 16 /* i64 */
 #define SONDE_TAPE_AT_DURATION 24  /* i64 */
-#define SONDE_TAPE_AT_AT 32        /* u8 */
-#define SONDE_TAPE_FIXED_BYTES 33
+#define SONDE_TAPE_AT_SUSPENDED 32 /* i64 */
+#define SONDE_TAPE_AT_AT 40        /* u8 */
+#define SONDE_TAPE_FIXED_BYTES 41
 
 /* A tag byte is an op and flags; the top bit is 0. */
 enum sonde_tape_op {
@@ -39,6 +40,7 @@ enum sonde_tape_op {
     SONDE_TAPE_OP_CLOSE,
     SONDE_TAPE_OP_INT,
     SONDE_TAPE_OP_FLOAT,
+    SONDE_TAPE_OP_OUTCOME,
 };
 #define SONDE_TAPE_OP_MASK 0x1f
 #define SONDE_TAPE_FLAG_SIZE 0x20
@@ -60,8 +62,9 @@ enum sonde_tape_kind {
 /* What may come next in what is open, besides its end. Values may come from KEY on. */
 enum sonde_tape_slot {
     SONDE_TAPE_SLOT_NONE = 0,
-    SONDE_TAPE_SLOT_TYPE,  /* the throwable's type */
-    SONDE_TAPE_SLOT_STACK, /* the throwable's stack */
+    SONDE_TAPE_SLOT_TYPE,    /* the throwable's type */
+    SONDE_TAPE_SLOT_STACK,   /* the throwable's stack */
+    SONDE_TAPE_SLOT_OUTCOME, /* the section RETURN's outcome */
     SONDE_TAPE_SLOT_NAME,
     SONDE_TAPE_SLOT_KEY,   /* a value that is an entry's key */
     SONDE_TAPE_SLOT_VALUE, /* a value, or none */

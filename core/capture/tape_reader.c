@@ -104,11 +104,14 @@ sonde_tape_reader_init(struct sonde_tape_reader *reader, struct sonde_str record
     header.line = (uint32_t)get_fixed(bytes + SONDE_TAPE_AT_LINE, 4);
     header.timestamp_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_TIMESTAMP, 8);
     header.duration_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_DURATION, 8);
+    header.suspended_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_SUSPENDED, 8);
     header.at = bytes[SONDE_TAPE_AT_AT];
     header.probe_id = get_str(&cursor);
     header.file = get_str(&cursor);
     header.function = get_str(&cursor);
-    if (cursor.is_damaged || header.timestamp_ns < 0)
+    /* What was not suspended has -1, as has what has no duration. */
+    if (cursor.is_damaged || header.timestamp_ns < 0 || header.duration_ns < -1 ||
+        header.suspended_ns < -1 || header.suspended_ns > header.duration_ns)
         return SONDE_E_CORRUPT;
     *reader = (struct sonde_tape_reader){
         .record = record,
@@ -233,7 +236,13 @@ follow(struct sonde_tape_reader *reader, const struct sonde_tape_event *event)
     case SONDE_TAPE_STACK_END:
         return kind == SONDE_TAPE_KIND_STACK && pop(reader);
     case SONDE_TAPE_SECTION_BEGIN:
-        return kind == SONDE_TAPE_KIND_TOP && push(reader, SONDE_TAPE_KIND_SECTION);
+        if (kind != SONDE_TAPE_KIND_TOP || !push(reader, SONDE_TAPE_KIND_SECTION))
+            return false;
+        if (event->section == SONDE_SECTION_RETURN)
+            set_slot(reader, SONDE_TAPE_SLOT_OUTCOME);
+        return true;
+    case SONDE_TAPE_OUTCOME:
+        return take_slot(reader, SONDE_TAPE_SLOT_OUTCOME, SONDE_TAPE_SLOT_NONE);
     case SONDE_TAPE_SECTION_END:
         return kind == SONDE_TAPE_KIND_SECTION && pop(reader);
     case SONDE_TAPE_GROUP_BEGIN:
@@ -321,6 +330,9 @@ read_event(struct cursor *cursor, unsigned tag, struct sonde_tape_event *event)
     case SONDE_TAPE_SECTION_BEGIN:
         event->section = (enum sonde_section)get_number(cursor, SONDE_SECTION_LINE);
         break;
+    case SONDE_TAPE_OUTCOME:
+        event->outcome = (enum sonde_outcome)get_number(cursor, SONDE_OUTCOME_CANCELLED);
+        break;
     case SONDE_TAPE_GROUP_BEGIN:
         event->group = (enum sonde_group)get_number(cursor, SONDE_GROUP_THROWABLE);
         break;
@@ -371,10 +383,18 @@ read_number(struct cursor *cursor, unsigned op, char out[SONDE_NUMBER_TEXT_BYTES
     return sonde_str_from(out);
 }
 
-/* The events are numbered as the ops are. */
+/* The events are numbered as the ops are; between them stand the two that are texts. */
 _Static_assert((int)SONDE_TAPE_CLOSE == (int)SONDE_TAPE_OP_CLOSE &&
-                   (int)SONDE_TAPE_THREAD == (int)SONDE_TAPE_OP_THREAD,
+                   (int)SONDE_TAPE_THREAD == (int)SONDE_TAPE_OP_THREAD &&
+                   (int)SONDE_TAPE_OUTCOME == (int)SONDE_TAPE_OP_OUTCOME,
                "event kinds and ops are the same numbers");
+
+static bool
+is_kind(enum sonde_tape_event_kind kind)
+{
+    return (kind >= SONDE_TAPE_THREAD && kind <= SONDE_TAPE_CLOSE) ||
+           kind == SONDE_TAPE_OUTCOME;
+}
 
 int
 sonde_tape_reader_next(struct sonde_tape_reader *reader, struct sonde_tape_event *event)
@@ -400,7 +420,7 @@ sonde_tape_reader_next(struct sonde_tape_reader *reader, struct sonde_tape_event
     if (is_number) {
         read.type = get_str(&cursor);
         read.text = read_number(&cursor, tag, next.number);
-    } else if (read.kind < SONDE_TAPE_THREAD || read.kind > SONDE_TAPE_CLOSE ||
+    } else if (!is_kind(read.kind) ||
                (tag & ~(SONDE_TAPE_OP_MASK | allowed_flags(read.kind))) != 0) {
         return SONDE_E_CORRUPT;
     } else {

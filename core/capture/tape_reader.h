@@ -28,12 +28,14 @@ enum sonde_tape_event_kind {
     SONDE_TAPE_SKIP, /* a marker in place of a value: reason */
     SONDE_TAPE_OPEN,
     SONDE_TAPE_CLOSE, /* of a container: truncated, size, reason */
+    SONDE_TAPE_OUTCOME = 19,
 };
 
 struct sonde_tape_event {
     enum sonde_tape_event_kind kind;
     enum sonde_section section;
     enum sonde_group group;
+    enum sonde_outcome outcome;
     enum sonde_shape shape;
     enum sonde_reason reason;
     bool truncated;

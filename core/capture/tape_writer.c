@@ -17,6 +17,7 @@
 #define MARKER_BYTES 3 /* the smallest marker: tag, reason, empty type */
 #define SIZE_BYTES 9   /* the longest varint of a size */
 #define ENDING_BYTES 1
+#define OUTCOME_BYTES 2
 /* A container may be an entry's key, which must leave room for the value's marker. */
 #define CLOSE_BYTES (2 + SIZE_BYTES + MARKER_BYTES)
 
@@ -28,9 +29,6 @@
 #define CLOCK_WRITES 32
 /* A container and a frame cost the adapter more than a plain value does. */
 #define CLOCK_WEIGHT 4
-
-/* Keys longer than this are judged by their end, as the redactor does with names. */
-#define KEY_TAIL_CHARS 64
 
 /* --- Bytes -------------------------------------------------------------------------- */
 
@@ -347,6 +345,7 @@ sonde_tape_begin(struct sonde_tape *tape, const struct sonde_tape_header *header
     put_fixed(bytes + SONDE_TAPE_AT_LINE, header->line, 4);
     put_fixed(bytes + SONDE_TAPE_AT_TIMESTAMP, (uint64_t)timestamp_ns, 8);
     put_fixed(bytes + SONDE_TAPE_AT_DURATION, (uint64_t)header->duration_ns, 8);
+    put_fixed(bytes + SONDE_TAPE_AT_SUSPENDED, (uint64_t)header->suspended_ns, 8);
     bytes[SONDE_TAPE_AT_AT] = header->at;
     tape->len = SONDE_TAPE_FIXED_BYTES;
     /* These fit: together they are shorter than the least that limits.bytes can be. */
@@ -372,9 +371,10 @@ sonde_tape_resume(struct sonde_tape *tape, struct sonde_str record,
 }
 
 void
-sonde_tape_set_duration(struct sonde_tape *tape, int64_t duration_ns)
+sonde_tape_set_times(struct sonde_tape *tape, int64_t duration_ns, int64_t suspended_ns)
 {
     put_fixed(tape->bytes + SONDE_TAPE_AT_DURATION, (uint64_t)duration_ns, 8);
+    put_fixed(tape->bytes + SONDE_TAPE_AT_SUSPENDED, (uint64_t)suspended_ns, 8);
 }
 
 struct sonde_str
@@ -467,14 +467,35 @@ void
 sonde_tape_section_begin(struct sonde_tape *tape, enum sonde_section section)
 {
     bool is_known = section >= SONDE_SECTION_ENTRY && section <= SONDE_SECTION_LINE;
+    size_t reserve;
 
     if (!admit_begin(tape, is_known && tape->level == 0))
         return;
     put_byte(tape, SONDE_TAPE_OP_SECTION_BEGIN);
     put_byte(tape, section);
     /* The arguments must not crowd out what the function returns. */
-    push(tape, SONDE_TAPE_KIND_SECTION,
-         section == SONDE_SECTION_ENTRY ? half_reserve(tape) : ENDING_BYTES);
+    reserve = section == SONDE_SECTION_ENTRY    ? half_reserve(tape)
+              : section == SONDE_SECTION_RETURN ? ENDING_BYTES + OUTCOME_BYTES
+                                                : ENDING_BYTES;
+    push(tape, SONDE_TAPE_KIND_SECTION, reserve)->slot =
+        section == SONDE_SECTION_RETURN ? SONDE_TAPE_SLOT_OUTCOME : SONDE_TAPE_SLOT_NONE;
+}
+
+void
+sonde_tape_outcome(struct sonde_tape *tape, enum sonde_outcome outcome)
+{
+    struct sonde_tape_level *level = top(tape);
+
+    if (tape->muted > 0 || level->slot != SONDE_TAPE_SLOT_OUTCOME ||
+        outcome < SONDE_OUTCOME_RETURNED || outcome > SONDE_OUTCOME_CANCELLED)
+        return;
+    level->slot = SONDE_TAPE_SLOT_NONE;
+    level->reserve_bytes -= OUTCOME_BYTES;
+    tape->limit_bytes += OUTCOME_BYTES;
+    if (!fits(tape, OUTCOME_BYTES))
+        return; /* the section itself came into the last few bytes */
+    put_byte(tape, SONDE_TAPE_OP_OUTCOME);
+    put_byte(tape, outcome);
 }
 
 void
@@ -642,30 +663,6 @@ put_text(struct sonde_tape *tape, struct sonde_str type, enum sonde_encoding enc
     advance(tape, top(tape));
 }
 
-/* Whether the text is a sensitive name. Asked of what the adapter gave, since on the tape
- * it may be cut. */
-static bool
-is_sensitive_key(const struct sonde_tape *tape, enum sonde_encoding encoding,
-                 const void *data, size_t units)
-{
-    unsigned char tail[KEY_TAIL_CHARS * SONDE_TAPE_TEXT_MAX_CHAR];
-    size_t width = encoding == SONDE_ENCODING_UCS4   ? 4
-                   : encoding == SONDE_ENCODING_UCS2 ? 2
-                                                     : 1;
-    size_t skip = units > KEY_TAIL_CHARS ? units - KEY_TAIL_CHARS : 0;
-    const unsigned char *from = data;
-    struct sonde_tape_text done;
-
-    if (tape->redactor == NULL || units == 0)
-        return false;
-    if (width == 1)
-        return sonde_redactor_hides_name(tape->redactor, (struct sonde_str){data, units});
-    done = sonde_tape_text_encode(tail, sizeof(tail), encoding, from + skip * width,
-                                  units - skip, KEY_TAIL_CHARS);
-    return sonde_redactor_hides_name(tape->redactor,
-                                     (struct sonde_str){(const char *)tail, done.bytes});
-}
-
 void
 sonde_tape_text(struct sonde_tape *tape, struct sonde_str type,
                 enum sonde_encoding encoding, const void *data, size_t units)
@@ -676,7 +673,9 @@ sonde_tape_text(struct sonde_tape *tape, struct sonde_str type,
     if (admit(tape, type, units, 1))
         put_text(tape, type, encoding, data, units);
     if (is_key && level->slot == SONDE_TAPE_SLOT_OWED)
-        tape->redact_next = is_sensitive_key(tape, encoding, data, units);
+        tape->redact_next = /* of what the adapter gave: on the tape it may be cut */
+            tape->redactor != NULL && units > 0 &&
+            sonde_redactor_hides_text(tape->redactor, encoding, data, units);
 }
 
 void

@@ -20,6 +20,7 @@ struct sonde_tape_header {
     uint8_t at;            /* enum sonde_probe_at */
     int64_t timestamp_ns;  /* wall clock: the line's hit, the function's entry */
     int64_t duration_ns;   /* -1: not a function's whole run */
+    int64_t suspended_ns;  /* of it, at most all; -1: never suspended */
     struct sonde_str file; /* of the place, as the runtime names it */
     struct sonde_str function;
     uint32_t line;
@@ -72,8 +73,9 @@ int sonde_tape_resume(struct sonde_tape *tape, struct sonde_str record,
                       const struct sonde_limits *limits,
                       const struct sonde_redactor *redactor);
 
-/* Sets the duration of the record under way. */
-void sonde_tape_set_duration(struct sonde_tape *tape, int64_t duration_ns);
+/* Sets both times of the record under way. */
+void sonde_tape_set_times(struct sonde_tape *tape, int64_t duration_ns,
+                          int64_t suspended_ns);
 
 /* Closes whatever is open and returns the record; valid until the next begin. */
 struct sonde_str sonde_tape_finish(struct sonde_tape *tape);

@@ -118,6 +118,7 @@ begin_record(struct sonde_hit *hit)
         .at = site->at,
         .timestamp_ns = sonde_clock_wall_ns(),
         .duration_ns = -1,
+        .suspended_ns = -1,
         .file = site->file,
         .function = site->function,
         .line = site->line,
@@ -214,7 +215,8 @@ resume(struct sonde_hit *hit, struct sonde_site *site,
     int rc = sonde_tape_resume(hit->tape, record, &hit->def->limits,
                                probe->recorder->redactor);
     if (rc == SONDE_OK) {
-        sonde_tape_set_duration(hit->tape, hit->began_ns - entry->entered_ns);
+        sonde_tape_set_times(hit->tape, hit->began_ns - entry->entered_ns,
+                             sonde_inflight_suspended_ns(entry, hit->began_ns));
         return true;
     }
     sonde_probe_drop(probe, SONDE_DROP_UNENCODABLE);
@@ -243,6 +245,39 @@ sonde_hit_begin_exit(struct sonde_hit *hit, struct sonde_site *site, uint64_t fr
     sonde_free(entry);
     errno = saved_errno;
     return is_begun;
+}
+
+/* The table that may hold an entry of the frame, or NULL: then there is nothing to do. */
+static struct sonde_inflight *
+table_waiting_for(const struct sonde_site *site, uint64_t frame)
+{
+    if (!sonde_site_has_waiting(site)) {
+        return NULL;
+    }
+    struct sonde_inflight *table = site->probe->recorder->inflight;
+    return sonde_inflight_may_have(table, site, frame) ? table : NULL;
+}
+
+void
+sonde_hit_suspend(struct sonde_site *site, uint64_t frame)
+{
+    struct sonde_inflight *table = table_waiting_for(site, frame);
+    if (table != NULL) {
+        int saved_errno = errno;
+        sonde_inflight_suspend(table, site, frame);
+        errno = saved_errno;
+    }
+}
+
+void
+sonde_hit_resume(struct sonde_site *site, uint64_t frame)
+{
+    struct sonde_inflight *table = table_waiting_for(site, frame);
+    if (table != NULL) {
+        int saved_errno = errno;
+        sonde_inflight_resume(table, site, frame);
+        errno = saved_errno;
+    }
 }
 
 /* Books what the hit cost. The wall time stands for the CPU time, which costs a system call

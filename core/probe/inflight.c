@@ -2,10 +2,12 @@
 #include "core/probe/inflight.h"
 
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "core/base/lock.h"
 #include "core/probe/site.h"
 
 #define BUCKET_BITS 10
+#define RUNS INT64_MIN
 
 struct sonde_inflight {
     struct sonde_lock lock;
@@ -142,6 +144,8 @@ sonde_inflight_put(struct sonde_inflight *table, struct sonde_site *site, uint64
     entry->site = site;
     entry->frame = frame;
     entry->entered_ns = entered_ns;
+    entry->suspended_ns = -1;
+    entry->suspended_since_ns = RUNS;
     entry->len = record.len;
     memcpy(entry->record, record.ptr, record.len);
 
@@ -166,11 +170,54 @@ sonde_inflight_put(struct sonde_inflight *table, struct sonde_site *site, uint64
     return SONDE_OK;
 }
 
+bool
+sonde_inflight_may_have(struct sonde_inflight *table, const struct sonde_site *site,
+                        uint64_t frame)
+{
+    return head_of(bucket_of(table, site, frame)) != NULL;
+}
+
+int64_t
+sonde_inflight_suspended_ns(const struct sonde_inflight_entry *entry, int64_t ended_ns)
+{
+    if (entry->suspended_since_ns == RUNS) {
+        return entry->suspended_ns;
+    }
+    int64_t before_ns = entry->suspended_ns > 0 ? entry->suspended_ns : 0;
+    return before_ns + (ended_ns - entry->suspended_since_ns);
+}
+
+/* The clock is read under the lock: whatever threads call, an entry's times are in order. */
+void
+sonde_inflight_suspend(struct sonde_inflight *table, const struct sonde_site *site,
+                       uint64_t frame)
+{
+    sonde_lock_take(&table->lock);
+    struct sonde_inflight_entry *entry = find_entry(table, site, frame);
+    if (entry != NULL && entry->suspended_since_ns == RUNS) {
+        entry->suspended_since_ns = sonde_clock_mono_ns();
+    }
+    sonde_lock_drop(&table->lock);
+}
+
+void
+sonde_inflight_resume(struct sonde_inflight *table, const struct sonde_site *site,
+                      uint64_t frame)
+{
+    sonde_lock_take(&table->lock);
+    struct sonde_inflight_entry *entry = find_entry(table, site, frame);
+    if (entry != NULL && entry->suspended_since_ns != RUNS) {
+        entry->suspended_ns = sonde_inflight_suspended_ns(entry, sonde_clock_mono_ns());
+        entry->suspended_since_ns = RUNS;
+    }
+    sonde_lock_drop(&table->lock);
+}
+
 struct sonde_inflight_entry *
 sonde_inflight_take(struct sonde_inflight *table, const struct sonde_site *site,
                     uint64_t frame)
 {
-    if (head_of(bucket_of(table, site, frame)) == NULL) {
+    if (!sonde_inflight_may_have(table, site, frame)) {
         return NULL;
     }
     sonde_lock_take(&table->lock);

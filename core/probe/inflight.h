@@ -21,7 +21,9 @@ struct sonde_site;
 struct sonde_inflight_entry {
     struct sonde_site *site; /* valid while in the table: removal takes its entries out */
     uint64_t frame;
-    int64_t entered_ns; /* sonde_clock_mono_ns, when the function's body began */
+    int64_t entered_ns;   /* sonde_clock_mono_ns, when the function's body began */
+    int64_t suspended_ns; /* in all, before `suspended_since_ns`; -1: never suspended */
+    int64_t suspended_since_ns;        /* the same clock; INT64_MIN: it runs */
     struct sonde_inflight_entry *next; /* in its bucket */
     struct sonde_inflight_entry *older, *newer;
     size_t len;
@@ -37,6 +39,22 @@ void sonde_inflight_free(struct sonde_inflight *table);
  * SONDE_E_CLOSED when the site was removed meanwhile: nothing is kept. */
 int sonde_inflight_put(struct sonde_inflight *table, struct sonde_site *site,
                        uint64_t frame, int64_t entered_ns, struct sonde_str record);
+
+/* The entry's frame is suspended, or goes on, as of now. Without an entry, or when it is so
+ * already, nothing happens. */
+void sonde_inflight_suspend(struct sonde_inflight *table, const struct sonde_site *site,
+                            uint64_t frame);
+void sonde_inflight_resume(struct sonde_inflight *table, const struct sonde_site *site,
+                           uint64_t frame);
+
+/* Whether an entry of that site and frame may wait; false is certain. */
+bool sonde_inflight_may_have(struct sonde_inflight *table, const struct sonde_site *site,
+                             uint64_t frame);
+
+/* How long the frame of an entry that was taken out was suspended by `ended_ns`, when it
+ * ended; -1: never. */
+int64_t sonde_inflight_suspended_ns(const struct sonde_inflight_entry *entry,
+                                    int64_t ended_ns);
 
 /* Takes the entry out, or NULL. Own: sonde_free. */
 struct sonde_inflight_entry *sonde_inflight_take(struct sonde_inflight *table,

@@ -18,9 +18,12 @@
  *     }
  *     ...
  *     if (sonde_hit_begin_exit(&hit, site, frame)) {
- *         ... SONDE_SECTION_RETURN: locals, RETURN_VALUE or THROWABLE ...
+ *         ... SONDE_SECTION_RETURN: outcome, locals, RETURN_VALUE or THROWABLE ...
  *         sonde_hit_commit(&hit);
  *     }
+ * and in between, for a frame that gives its thread away (a yield, an await):
+ *     sonde_hit_suspend(site, frame);
+ *     sonde_hit_resume(site, frame);           // perhaps on another thread
  * `frame` identifies the activation: unique among live frames of the process, equal at entry
  * and exit whichever thread runs it. An entry whose frame never ends (its runtime told
  * nobody) is given up when the frame's number comes again or the table is full, and counted.
@@ -57,6 +60,14 @@ void sonde_hit_commit(struct sonde_hit *hit);
 
 /* Ends the hit without a record (the adapter could not read the frame); counted. */
 void sonde_hit_abandon(struct sonde_hit *hit);
+
+/* The frame of an EXIT probe is suspended, or goes on. The time between does not count as
+ * running: the record says how much of the duration it was. A suspend of a suspended frame and a
+ * resume of a running one do nothing, nor does either where no entry of the frame waits; an
+ * exit ends a suspension that nothing resumed. Cost a load where none of the site waits.
+ * Nothing is allocated. */
+void sonde_hit_suspend(struct sonde_site *site, uint64_t frame);
+void sonde_hit_resume(struct sonde_site *site, uint64_t frame);
 
 /* Whether any entry of this site waits for its exit: a cheap first question for exits. */
 bool sonde_site_has_waiting(const struct sonde_site *site);

@@ -44,6 +44,15 @@ enum sonde_section {
     SONDE_SECTION_LINE,      /* captures.lines.N, N from the probe's place */
 };
 
+/* How a function's activation ended. CLOSED and CANCELLED are no failures: there is neither a
+ * value nor a throwable. */
+enum sonde_outcome {
+    SONDE_OUTCOME_RETURNED = 1,
+    SONDE_OUTCOME_RAISED,    /* an exception left it */
+    SONDE_OUTCOME_CLOSED,    /* a generator or coroutine that was closed or thrown away */
+    SONDE_OUTCOME_CANCELLED, /* its task was cancelled */
+};
+
 enum sonde_group {
     SONDE_GROUP_ARGUMENTS = 1, /* named values */
     SONDE_GROUP_LOCALS,        /* named values */
@@ -87,6 +96,10 @@ void sonde_tape_stack_end(struct sonde_tape *tape);
 
 void sonde_tape_section_begin(struct sonde_tape *tape, enum sonde_section section);
 void sonde_tape_section_end(struct sonde_tape *tape);
+
+/* In the section RETURN, once, between groups or before them. Room is kept for it. */
+void sonde_tape_outcome(struct sonde_tape *tape, enum sonde_outcome outcome);
+
 void sonde_tape_group_begin(struct sonde_tape *tape, enum sonde_group group);
 void sonde_tape_group_end(struct sonde_tape *tape);
 

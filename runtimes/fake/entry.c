@@ -114,6 +114,8 @@ fill_tool(struct sonde_fake *fake)
         .line = sonde_fake_hook_line,
         .entered = sonde_fake_hook_entered,
         .left = sonde_fake_hook_left,
+        .suspended = sonde_fake_hook_suspended,
+        .resumed = sonde_fake_hook_resumed,
         .forking = forking,
         .forked_parent = forked_parent,
         .forked_child = forked_child,

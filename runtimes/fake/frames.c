@@ -96,18 +96,29 @@ write_throwable(struct sonde_tape *tape, const struct vm_error *error)
     sonde_tape_group_end(tape);
 }
 
+static enum sonde_outcome
+outcome_of(const struct vm_error *error)
+{
+    return error == NULL                 ? SONDE_OUTCOME_RETURNED
+           : error->type == vm_closed    ? SONDE_OUTCOME_CLOSED
+           : error->type == vm_cancelled ? SONDE_OUTCOME_CANCELLED
+                                         : SONDE_OUTCOME_RAISED;
+}
+
 void
 sonde_fake_capture_exit(struct sonde_hit *hit, const struct vm_frame *frame,
                         const struct vm_value *result, const struct vm_error *error)
 {
     struct sonde_tape *tape = hit->tape;
+    enum sonde_outcome outcome = outcome_of(error);
     sonde_tape_section_begin(tape, SONDE_SECTION_RETURN);
+    sonde_tape_outcome(tape, outcome);
     if (hit->def->captures_locals) {
         write_names(tape, frame, SONDE_GROUP_LOCALS);
     }
-    if (error != NULL) {
+    if (outcome == SONDE_OUTCOME_RAISED) {
         write_throwable(tape, error);
-    } else if (hit->def->captures_return) {
+    } else if (outcome == SONDE_OUTCOME_RETURNED && hit->def->captures_return) {
         sonde_tape_group_begin(tape, SONDE_GROUP_RETURN_VALUE);
         sonde_fake_write_value(tape, result);
         sonde_tape_group_end(tape);

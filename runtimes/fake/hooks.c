@@ -136,3 +136,21 @@ sonde_fake_hook_left(void *ctx, struct vm_frame *frame, void *hook,
         }
     }
 }
+
+void
+sonde_fake_hook_suspended(void *ctx, struct vm_frame *frame, void *hook)
+{
+    sonde_fake_mind_fork(ctx);
+    for (const struct arm *arm = hook; arm != NULL; arm = arm->next) {
+        sonde_hit_suspend(arm->site, frame_number(frame));
+    }
+}
+
+void
+sonde_fake_hook_resumed(void *ctx, struct vm_frame *frame, void *hook)
+{
+    sonde_fake_mind_fork(ctx);
+    for (const struct arm *arm = hook; arm != NULL; arm = arm->next) {
+        sonde_hit_resume(arm->site, frame_number(frame));
+    }
+}

@@ -24,5 +24,7 @@ void sonde_fake_hook_line(void *ctx, struct vm_frame *frame, void *hook);
 void sonde_fake_hook_entered(void *ctx, struct vm_frame *frame, void *hook);
 void sonde_fake_hook_left(void *ctx, struct vm_frame *frame, void *hook,
                           const struct vm_value *result, const struct vm_error *error);
+void sonde_fake_hook_suspended(void *ctx, struct vm_frame *frame, void *hook);
+void sonde_fake_hook_resumed(void *ctx, struct vm_frame *frame, void *hook);
 
 #endif

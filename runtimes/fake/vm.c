@@ -33,6 +33,7 @@ vm_free(struct vm *vm)
     if (vm == NULL) {
         return;
     }
+    vm_waiting_forget(vm, NULL);
     while (vm->modules != NULL) {
         struct vm_module *module = vm->modules;
         vm->modules = module->next;
@@ -124,6 +125,7 @@ vm_unload(struct vm *vm, const struct vm_program *program)
             return false;
         }
     }
+    vm_waiting_forget(vm, program);
     struct vm_module **link = &vm->modules;
     while (*link != NULL) {
         struct vm_module *module = *link;

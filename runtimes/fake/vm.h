@@ -118,7 +118,12 @@ enum vm_op {
     VM_JUMP,    /* to `go` */
     VM_IF_LESS, /* to `go` when a < b */
     VM_YIELD,   /* lets other threads run */
-    VM_SLEEP,   /* blocks for a microseconds */
+    VM_BEGIN, /* to = what function `name`, begun with a, gives when it first waits. It waits
+                   under the number a */
+    VM_WAIT, /* in a function that was begun: gives a, and waits until it is gone on with */
+    VM_GO_ON, /* to = what the one that waits under a gives next. With `name`, an error of that
+                   type is raised where it waits */
+    VM_SLEEP, /* blocks for a microseconds */
 };
 
 /* A variable (of the function, or else of the program), or a constant when name is NULL. */
@@ -181,7 +186,7 @@ struct vm_module {
 };
 
 struct vm_frame {
-    struct vm_frame *caller;
+    struct vm_frame *caller; /* of one that was begun: who went on with it last */
     struct vm_code *code;
     struct vm_thread *thread;
     uint32_t at;              /* index of the line that runs */
@@ -194,6 +199,10 @@ struct vm_trace_entry {
     struct vm_code *code;
     uint32_t number;
 };
+
+/* Types of errors, by address: what ends a function that waits, and goes no further than to who
+ * went on with it. */
+extern const char vm_closed[], vm_cancelled[];
 
 struct vm_error {
     const char *type; /* NULL: none */
@@ -223,6 +232,10 @@ struct vm_tool {
     /* Of result and error one is NULL. */
     void (*left)(void *ctx, struct vm_frame *frame, void *hook,
                  const struct vm_value *result, const struct vm_error *error);
+    /* A frame waits, and goes on. One that is closed where nothing can handle that does not go
+     * on: it is left. */
+    void (*suspended)(void *ctx, struct vm_frame *frame, void *hook);
+    void (*resumed)(void *ctx, struct vm_frame *frame, void *hook);
     /* Around a fork: before it, and then in the parent or in the child. */
     void (*forking)(void *ctx);
     void (*forked_parent)(void *ctx);
@@ -232,6 +245,7 @@ struct vm_tool {
 struct vm {
     struct vm_lock *lock;
     struct vm_module *modules; /* newest first */
+    struct vm_waiting *waiting;
     const struct vm_tool *tool;
     uint64_t last_id;
 };
@@ -250,7 +264,7 @@ void vm_set_tool(struct vm *vm, const struct vm_tool *tool);
 /* Loads the program and runs its first function. False when that raised. */
 bool vm_load(struct vm *vm, const struct vm_program *program);
 
-/* Unloads it wherever it was loaded. False while a frame of it is alive. */
+/* Unloads it wherever it was loaded, with what waits of it. False while a frame of it runs. */
 bool vm_unload(struct vm *vm, const struct vm_program *program);
 
 /* Calls module.function with one integer, on the calling thread. False when it raised, is

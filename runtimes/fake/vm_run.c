@@ -11,7 +11,7 @@
 #define LINES_BETWEEN_SAFE_POINTS 50
 
 /* What became of a line. */
-enum step { STEP_NEXT, STEP_GO, STEP_RETURNED, STEP_RAISED };
+enum step { STEP_NEXT, STEP_GO, STEP_RETURNED, STEP_RAISED, STEP_WAITS };
 
 static int
 index_of(const char *const *names, const char *name)
@@ -82,6 +82,7 @@ vm_raise(struct vm_thread *thread, const char *type, struct vm_value message)
 static const struct vm_text not_a_number = {VM_ASCII, "not a number", 12};
 static const struct vm_text no_such_member = {VM_ASCII, "no such member", 14};
 static const struct vm_text no_such_function = {VM_ASCII, "no such function", 16};
+static const struct vm_text thrown_in = {VM_ASCII, "thrown in", 9};
 static const struct vm_text too_deep = {VM_ASCII, "too many calls inside one another",
                                         33};
 
@@ -127,7 +128,21 @@ call(struct vm_frame *frame, const struct vm_line *line)
     }
     struct vm_value arguments[] = {operand(frame, &line->a), operand(frame, &line->b)};
     struct vm_value result = VM_NOTHING;
-    if (!vm_run(frame->thread, code, arguments, &result)) {
+    bool is_done = line->op == VM_BEGIN
+                       ? vm_begin(frame->thread, code, arguments[0], &result)
+                       : vm_run(frame->thread, code, arguments, &result);
+    if (!is_done) {
+        return false;
+    }
+    assign(frame, line->to, result);
+    return true;
+}
+
+static bool
+go_on(struct vm_frame *frame, const struct vm_line *line)
+{
+    struct vm_value result = VM_NOTHING;
+    if (!vm_go_on(frame->thread, operand(frame, &line->a), line->name, &result)) {
         return false;
     }
     assign(frame, line->to, result);
@@ -165,6 +180,7 @@ step(struct vm_frame *frame, const struct vm_line *line, struct vm_value *result
     case VM_GET:
         return member(frame, line) ? STEP_NEXT : STEP_RAISED;
     case VM_CALL:
+    case VM_BEGIN:
         return call(frame, line) ? STEP_NEXT : STEP_RAISED;
     case VM_RAISE:
         vm_raise(frame->thread, line->name, operand(frame, &line->a));
@@ -185,6 +201,11 @@ step(struct vm_frame *frame, const struct vm_line *line, struct vm_value *result
         return operand(frame, &line->a).integer < operand(frame, &line->b).integer
                    ? STEP_GO
                    : STEP_NEXT;
+    case VM_WAIT:
+        *result = operand(frame, &line->a);
+        return STEP_WAITS;
+    case VM_GO_ON:
+        return go_on(frame, line) ? STEP_NEXT : STEP_RAISED;
     case VM_YIELD:
         let_others_run(frame->thread);
         return STEP_NEXT;
@@ -209,7 +230,7 @@ try_handle(struct vm_frame *frame)
     return true;
 }
 
-static bool
+static enum vm_end
 run_lines(struct vm_frame *frame, struct vm_value *result)
 {
     struct vm_thread *thread = frame->thread;
@@ -236,33 +257,65 @@ run_lines(struct vm_frame *frame, struct vm_value *result)
             frame->at = line_labelled(function, line->go);
             break;
         case STEP_RETURNED:
-            return true;
+            return VM_RETURNED;
         case STEP_RAISED:
             if (!try_handle(frame)) {
-                return false;
+                return VM_RAISED;
             }
             break;
+        case STEP_WAITS:
+            return VM_WAITS;
         }
     }
-    return true;
+    return VM_RETURNED;
 }
 
-static bool
-run_frame(struct vm_frame *frame, struct vm_value *result)
+/* Looked up each time: tool and hook may have come or gone meanwhile. */
+static const struct vm_tool *
+tool_of(const struct vm_frame *frame)
 {
-    struct vm_thread *thread = frame->thread;
-    struct vm_code *code = frame->code;
-    const struct vm_tool *tool = thread->vm->tool;
-    if (code->function_hook != NULL && tool != NULL) {
-        tool->entered(tool->ctx, frame, code->function_hook);
+    return frame->code->function_hook == NULL ? NULL : frame->thread->vm->tool;
+}
+
+static enum vm_end
+run_on(struct vm_frame *frame, bool is_begun, const char *thrown, struct vm_value *result)
+{
+    const struct vm_tool *tool = tool_of(frame);
+    /* Closed where nothing can handle that, it does not go on. */
+    if (tool != NULL && (thrown != vm_closed || frame->handler != NULL)) {
+        (is_begun ? tool->resumed : tool->entered)(tool->ctx, frame,
+                                                   frame->code->function_hook);
     }
-    bool returns = run_lines(frame, result);
-    tool = thread->vm->tool; /* may have come or gone meanwhile, as may the hook */
-    if (code->function_hook != NULL && tool != NULL) {
-        tool->left(tool->ctx, frame, code->function_hook, returns ? result : NULL,
-                   returns ? NULL : &thread->error);
+    if (thrown != NULL) {
+        raise_text(frame->thread, thrown, &thrown_in);
+        return try_handle(frame) ? run_lines(frame, result) : VM_RAISED;
     }
-    return returns;
+    frame->at += is_begun; /* past the line where it waited */
+    return run_lines(frame, result);
+}
+
+enum vm_end
+vm_frame_run(struct vm_thread *thread, struct vm_frame *frame, bool is_begun,
+             const char *thrown, struct vm_value *result)
+{
+    frame->thread = thread;
+    frame->caller = thread->top;
+    thread->top = frame;
+    thread->depth++;
+    frame->code->active_count++;
+    enum vm_end end = run_on(frame, is_begun, thrown, result);
+    const struct vm_tool *tool = tool_of(frame);
+    void *hook = frame->code->function_hook;
+    if (tool != NULL && end == VM_WAITS) {
+        tool->suspended(tool->ctx, frame, hook);
+    } else if (tool != NULL) {
+        tool->left(tool->ctx, frame, hook, end == VM_RETURNED ? result : NULL,
+                   end == VM_RETURNED ? NULL : &thread->error);
+    }
+    frame->code->active_count--;
+    thread->depth--;
+    thread->top = frame->caller;
+    return end;
 }
 
 bool
@@ -276,16 +329,9 @@ vm_run(struct vm_thread *thread, struct vm_code *code, const struct vm_value *ar
     if (thread->depth == VM_MAX_DEPTH) {
         return raise_text(thread, "RecursionError", &too_deep);
     }
-    struct vm_frame frame = {.caller = thread->top, .code = code, .thread = thread};
+    struct vm_frame frame = {.code = code};
     for (uint32_t i = 0; i < function->argument_count; i++) {
         frame.locals[i] = arguments[i];
     }
-    thread->top = &frame;
-    thread->depth++;
-    code->active_count++;
-    bool returns = run_frame(&frame, result);
-    code->active_count--;
-    thread->depth--;
-    thread->top = frame.caller;
-    return returns;
+    return vm_frame_run(thread, &frame, false, NULL, result) == VM_RETURNED;
 }

@@ -74,7 +74,7 @@ def probe(id_="p-1", **more):
 def snapshot(captures, **more):
     base = {
         "id": "s-1", "probe_id": "p-1", "probe_revision": 1, "service": "checkout", "env": "prod",
-        "timestamp_ns": 1_740_837_731_482_000_000, "duration_ns": None,
+        "timestamp_ns": 1_740_837_731_482_000_000, "duration_ns": None, "suspended_ns": None, "outcome": None,
         "location": {"file": "/srv/shop/app.py", "line": 42, "function": "place_order"},
         "runtime": {"language": "python", "version": "3.13.1", "pid": 4711, "instance_id": "i-1"},
         "thread": {"id": 4711, "name": "MainThread"}, "trace": None,
@@ -120,7 +120,7 @@ def return_snapshot():
     return snapshot({
         "entry": {"arguments": {"order_id": integer(1017)}},
         "return": {"locals": {"rows": integer(3)}, "return_value": elements([integer(1), integer(2)], type_="tuple")},
-    }, id="s-2", duration_ns=1_234_567, location={"file": "/srv/shop/store.py", "line": 7, "function": "Store.load"})
+    }, id="s-2", duration_ns=1_234_567, outcome="returned", location={"file": "/srv/shop/store.py", "line": 7, "function": "Store.load"})
 
 
 def raise_snapshot():
@@ -129,5 +129,5 @@ def raise_snapshot():
         "entry": {"arguments": {"amount": integer(-5)}},
         "return": {"throwable": {"type": "ValueError", "message": text('amount "-5" is negative'),
                                  "stack": frames[:2]}},
-    }, id="s-3", duration_ns=12_345, env="", stack=frames,
+    }, id="s-3", duration_ns=12_345, outcome="raised", env="", stack=frames,
         location={"file": "/srv/shop/pay.py", "line": 12, "function": "charge"})

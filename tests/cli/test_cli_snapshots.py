@@ -103,6 +103,32 @@ def test_one_value(fake, sonde, shown_value, line):
     assert shown(fake, sonde, shown_value) == f"    {line}\n"
 
 
+ENDINGS = [
+    ({}, ""),
+    ({"duration_ns": 1_230_000}, "1.23 ms"),
+    ({"duration_ns": 301_200_000, "suspended_ns": 300_900_000}, "301 ms (301 ms suspended)"),
+    ({"duration_ns": 12_300_000, "outcome": "returned"}, "returned in 12.3 ms"),
+    ({"duration_ns": 2_000_000_000, "suspended_ns": 1_990_000_000, "outcome": "returned"},
+     "returned in 2.00 s (1.99 s suspended)"),
+    ({"duration_ns": 500, "suspended_ns": 0, "outcome": "raised"}, "raised after 500 ns (0 ns suspended)"),
+    ({"duration_ns": 5000, "outcome": "closed"}, "was closed after 5.00 µs"),
+    ({"duration_ns": 5000, "suspended_ns": 4000, "outcome": "cancelled"},
+     "was cancelled after 5.00 µs (4.00 µs suspended)"),
+    ({"outcome": "closed"}, "was closed"),  # nobody said how long
+    ({"outcome": "closed", "suspended_ns": 5}, "was closed"),
+    ({"duration_ns": 500, "outcome": "\x1b[2Jgone"}, "500 ns"),  # a word that is none of ours
+    ({"duration_ns": 500, "outcome": 7, "suspended_ns": "long"}, "500 ns"),
+]
+
+
+@pytest.mark.parametrize("facts,ending", ENDINGS, ids=[str(facts) for facts, _ in ENDINGS])
+def test_how_a_function_ended(fake, sonde, facts, ending):
+    """PY-05: suspended time beside the duration, and an end that is no failure by its name."""
+    serve(fake, snapshot({"return": {}}, stack=[], thread={}, **facts))
+    line = sonde("snapshots").stdout.splitlines()[0]
+    assert line.split("probe p-1", 1)[1].strip() == ending
+
+
 def test_members_go_below_when_they_do_not_fit(fake, sonde):
     many = elements([text("a" * 30) for _ in range(3)], size=9, truncated=True, not_captured_reason="collection_size")
     row = f'      %d: str = "{"a" * 30}"\n'

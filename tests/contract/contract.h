@@ -52,6 +52,8 @@ struct contract_driver {
     /* What the runtime can not do yet is false here: the suite then checks that it says so,
      * and prints the name of every test that it leaves out. */
     bool probes_functions;
+    bool
+        tells_suspension; /* of functions that wait in their middle, and how they all end */
 
     /* The VM, with nothing loaded. False: it can not be had. Ctx: main thread. */
     bool (*open)(void);
@@ -117,6 +119,7 @@ extern const struct contract_driver contract_driver;
 int contract_suite_find(void);
 int contract_suite_line(void);
 int contract_suite_function(void);
+int contract_suite_suspend(void);
 int contract_suite_limit(void);
 int contract_suite_value(void);
 int contract_suite_life(void);

@@ -151,6 +151,7 @@ const struct contract_driver contract_driver = {
         },
     .field_prefix = "",
     .probes_functions = true,
+    .tells_suspension = true,
     .open = open_vm,
     .close = close_vm,
     .thread_start = native_thread_start,

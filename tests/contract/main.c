@@ -9,9 +9,10 @@ static const struct {
     int (*run)(void);
 } suites[] = {
     {"find", contract_suite_find},         {"line", contract_suite_line},
-    {"function", contract_suite_function}, {"value", contract_suite_value},
-    {"limit", contract_suite_limit},       {"life", contract_suite_life},
-    {"thread", contract_suite_thread},     {"fork", contract_suite_fork},
+    {"function", contract_suite_function}, {"suspend", contract_suite_suspend},
+    {"value", contract_suite_value},       {"limit", contract_suite_limit},
+    {"life", contract_suite_life},         {"thread", contract_suite_thread},
+    {"fork", contract_suite_fork},
 };
 
 /* With names of parts as arguments only those run. */

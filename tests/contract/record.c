@@ -126,6 +126,9 @@ fill(struct filler *filler, const struct sonde_tape_event *event)
         filler->section = &record->sections[event->section];
         filler->section->is_there = true;
         break;
+    case SONDE_TAPE_OUTCOME:
+        filler->section->outcome = event->outcome;
+        break;
     case SONDE_TAPE_SECTION_END:
         filler->section = NULL;
         break;

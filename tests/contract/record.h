@@ -38,6 +38,7 @@ struct stack {
 
 struct section {
     bool is_there;
+    enum sonde_outcome outcome; /* RETURN; 0: not said */
     bool has_group[SONDE_GROUP_THROWABLE + 1];
     struct value group[SONDE_GROUP_THROWABLE + 1]; /* members under `first` */
     struct sonde_str throwable_type;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
+#undef stop /* a macro since cmocka 2 */
 
 #include "core/base/buf.h"
 #include "core/base/clock.h"
@@ -51,14 +52,23 @@ int suite_teardown(void **state);
 
 /* For a test that is about function probes: leaves it out, by its name, where the runtime has
  * none. */
-#define SUITE_NEEDS_FUNCTIONS()                  \
-    do {                                         \
-        if (!contract_driver.probes_functions) { \
-            suite_leave_out(__func__);           \
-            skip();                              \
-        }                                        \
+#define SUITE_NEEDS_FUNCTIONS()                           \
+    do {                                                  \
+        if (!contract_driver.probes_functions) {          \
+            suite_leave_out(__func__, "function probes"); \
+            skip();                                       \
+        }                                                 \
     } while (0)
-void suite_leave_out(const char *test);
+
+/* The same for functions that wait in their middle. */
+#define SUITE_NEEDS_WAITING()                                 \
+    do {                                                      \
+        if (!contract_driver.tells_suspension) {              \
+            suite_leave_out(__func__, "functions that wait"); \
+            skip();                                           \
+        }                                                     \
+    } while (0)
+void suite_leave_out(const char *test, const char *missing);
 extern unsigned suite_left_out_count;
 
 /* Settings under which nothing is held back: high rates, all of a core. For tests that want

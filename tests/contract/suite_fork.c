@@ -114,6 +114,54 @@ test_child_has_its_own_agent(void **state)
     assert_int_equal(take_all(), 4);
 }
 
+/* What waited in the parent goes on in the child as if nobody had looked. */
+static int
+check_child_of_waiting(void)
+{
+    CHILD_CHECK(suite_try_call("wait_go_on", 1) == 2);
+    CHILD_CHECK(suite_try_call("wait_begin", 2) == 2);
+    CHILD_CHECK(suite_try_call("wait_go_on", 1) == 2);
+    CHILD_CHECK(suite_try_call("wait_go_on", 2) == 3);
+    CHILD_CHECK(suite_try_call("wait_go_on", 2) == 4);
+    CHILD_CHECK(status_of("p").hits == 1 && status_of("p").captured == 1);
+    struct record *record = child_take();
+    CHILD_CHECK(record != NULL && record->header.suspended_ns >= 0);
+    CHILD_CHECK(value_int(record_value(record, SONDE_SECTION_ENTRY, SONDE_GROUP_ARGUMENTS,
+                                       "n")) == 2);
+    record_free(record);
+    CHILD_CHECK(child_take() == NULL);
+    return 0;
+}
+
+static void
+fork_while_it_waits(bool tells)
+{
+    probes_only_function("p", "waits", "exit", NULL);
+    suite_call("wait_begin", 1, 1);
+    fork_and_check(tells, check_child_of_waiting);
+    suite_call("wait_go_on", 1, 2);
+    suite_call("wait_go_on", 1, 2);
+    struct record *record = take_only();
+    assert_true(record->header.suspended_ns > 0);
+    record_free(record);
+}
+
+static void
+test_PY_05_fork_while_it_waits(void **state)
+{
+    (void)state;
+    SUITE_NEEDS_WAITING();
+    fork_while_it_waits(true);
+}
+
+static void
+test_PY_05_fork_while_it_waits_that_nobody_told_of(void **state)
+{
+    (void)state;
+    SUITE_NEEDS_WAITING();
+    fork_while_it_waits(false);
+}
+
 /* Somebody forked and told nobody: the first hit sees it. */
 static void
 test_child_that_nobody_told_of(void **state)
@@ -287,6 +335,8 @@ contract_suite_fork(void)
         SUITE_TEST(test_limit_of_the_parent_is_not_the_childs),
         SUITE_TEST(test_fork_storm_under_load),
         SUITE_TEST(test_grandchild),
+        SUITE_TEST(test_PY_05_fork_while_it_waits),
+        SUITE_TEST(test_PY_05_fork_while_it_waits_that_nobody_told_of),
     };
     int failed = cmocka_run_group_tests_name("fork", tests, NULL, NULL);
     munmap(verdict, sizeof(*verdict));

@@ -272,6 +272,8 @@ kit_logs(struct sonde_buf *out, const char *prefix, int count, const char *probe
         sonde_otlp_attr_str(out, attr, SONDE_ATTR_PROBE_ID, sonde_str_from(probe_id));
         sonde_otlp_attr_int(out, attr, SONDE_ATTR_PROBE_REVISION, 3);
         sonde_otlp_attr_int(out, attr, SONDE_ATTR_DURATION_NS, 1234);
+        sonde_otlp_attr_int(out, attr, SONDE_ATTR_SUSPENDED_NS, 1200);
+        sonde_otlp_attr_str(out, attr, SONDE_ATTR_OUTCOME, SONDE_STR("closed"));
         sonde_otlp_attr_str(out, attr, SONDE_ATTR_FILE, SONDE_STR("/srv/app.py"));
         sonde_otlp_attr_int(out, attr, SONDE_ATTR_LINE, 42);
         sonde_otlp_attr_str(out, attr, SONDE_ATTR_FUNCTION, SONDE_STR("f"));

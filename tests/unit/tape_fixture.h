@@ -76,6 +76,8 @@ dump_event(struct sonde_buf *out, const struct sonde_tape_event *event,
 {
     static const char *const sections[] = {"", "entry", "return", "line"};
     static const char *const groups[] = {"", "arguments", "locals", "value", "throwable"};
+    static const char *const outcomes[] = {"", "returned", "raised", "closed",
+                                           "cancelled"};
 
     switch (event->kind) {
     case SONDE_TAPE_THREAD:
@@ -97,6 +99,9 @@ dump_event(struct sonde_buf *out, const struct sonde_tape_event *event,
         break;
     case SONDE_TAPE_SECTION_BEGIN:
         sonde_buf_printf(out, "%s{", sections[event->section]);
+        break;
+    case SONDE_TAPE_OUTCOME:
+        sonde_buf_printf(out, "%s ", outcomes[event->outcome]);
         break;
     case SONDE_TAPE_GROUP_BEGIN:
         sonde_buf_printf(out, "%s{", groups[event->group]);
@@ -163,6 +168,7 @@ static const struct sonde_tape_header header = {
     .at = 2,
     .timestamp_ns = INT64_C(1700000000123456789),
     .duration_ns = -1,
+    .suspended_ns = -1,
     .file = {"app.py", 6},
     .function = {"work", 4},
     .line = 42,

@@ -221,6 +221,8 @@ snapshot_is_shown_whole(void **state)
     kit_assert_str(json, "env", "test");
     assert_int_equal(sonde_json_get_int(json, "timestamp_ns", 0), now_ns);
     assert_int_equal(sonde_json_get_int(json, "duration_ns", 0), 1234);
+    assert_int_equal(sonde_json_get_int(json, "suspended_ns", 0), 1200); /* PY-05 */
+    kit_assert_str(json, "outcome", "closed");
     const struct sonde_json *location = sonde_json_get(json, "location");
     kit_assert_str(location, "file", "/srv/app.py");
     kit_assert_str(location, "function", "f");

@@ -113,6 +113,8 @@ json_is_stored(void **state)
     assert_int_equal(sonde_json_get_int(sonde_json_get(reply.json, "captures"), "n", 0),
                      1);
     assert_int_equal(sonde_json_get(reply.json, "duration_ns")->type, SONDE_JSON_NULL);
+    assert_int_equal(sonde_json_get(reply.json, "suspended_ns")->type, SONDE_JSON_NULL);
+    assert_int_equal(sonde_json_get(reply.json, "outcome")->type, SONDE_JSON_NULL);
     kit_reply_fini(&reply);
 }
 

@@ -12,6 +12,7 @@ static struct {
     unsigned logs;
     bool has_trace, has_thread;
     const char *function; /* that it has to name; NULL: "work" */
+    const char *outcome;  /* NULL: none */
 } got;
 
 static int
@@ -40,6 +41,9 @@ got_log(void *arg, const struct sonde_otlp_log *log)
     assert_int_equal(ATTR_INT("sonde.probe.revision"), 7);
     assert_int_equal(ATTR_INT("code.line.number"), 42);
     assert_int_equal(ATTR_INT("sonde.duration_ns"), got.has_trace ? 1234 : -99);
+    assert_int_equal(ATTR_INT("sonde.suspended_ns"), got.has_trace ? 1200 : -99);
+    assert_true(sonde_str_eq(ATTR_STR("sonde.outcome"),
+                             sonde_str_from(got.outcome != NULL ? got.outcome : "")));
     assert_int_equal(ATTR_INT("thread.id"), got.has_thread ? 77 : -99);
     if (got.has_thread)
         assert_true(sonde_str_eq(ATTR_STR("thread.name"), S("Main")));
@@ -87,6 +91,7 @@ setup_snapshot(void **state)
     sonde_buf_init(&got.request, 0);
     sonde_buf_init(&got.body, 0);
     got.has_thread = false;
+    got.outcome = NULL;
     return setup(state);
 }
 
@@ -246,7 +251,7 @@ test_function_with_everything(void **state)
     sonde_tape_section_end(&tape);
     record = sonde_tape_finish(&tape);
     assert_int_equal(sonde_tape_resume(&tape, record, &limits, NULL), SONDE_OK);
-    sonde_tape_set_duration(&tape, 1234);
+    sonde_tape_set_times(&tape, 1234, 1200);
     sonde_tape_thread(&tape, 77, S("Main"));
     sonde_tape_trace(&tape, trace_id, span_id);
     sonde_tape_stack_begin(&tape); /* after a section: still the body's first member */
@@ -257,8 +262,10 @@ test_function_with_everything(void **state)
     sonde_tape_group_begin(&tape, SONDE_GROUP_RETURN_VALUE);
     sonde_tape_number(&tape, S("bool"), S("true"));
     sonde_tape_group_end(&tape);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_RETURNED);
     sonde_tape_section_end(&tape);
     got.has_thread = true;
+    got.outcome = "returned";
     assert_body("{\"stack\":[{\"file\":\"app.py\",\"function\":\"work\",\"line\":42},"
                 "{\"file\":\"main.py\",\"function\":\"<module>\",\"line\":7}],"
                 "\"captures\":{\"entry\":{\"arguments\":{\"a\":{\"type\":\"int\","
@@ -295,6 +302,25 @@ test_throwable(void **state)
     sonde_tape_group_end(&tape);
     sonde_tape_section_end(&tape);
     assert_body("{\"captures\":{\"return\":{\"throwable\":{\"type\":\"KeyError\"}}}}");
+}
+
+/* PY-05: an end that is no failure has its name, and nothing else. */
+static void
+test_py_05_outcomes(void **state)
+{
+    static const char *const names[] = {"", "returned", "raised", "closed", "cancelled"};
+
+    (void)state;
+    for (int i = SONDE_OUTCOME_RETURNED; i <= SONDE_OUTCOME_CANCELLED; i++) {
+        begin(NULL);
+        sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
+        sonde_tape_outcome(&tape, (enum sonde_outcome)i);
+        sonde_tape_group_begin(&tape, SONDE_GROUP_LOCALS);
+        sonde_tape_group_end(&tape);
+        sonde_tape_section_end(&tape);
+        got.outcome = names[i];
+        assert_body("{\"captures\":{\"return\":{\"locals\":{}}}}");
+    }
 }
 
 /* The deepest that limits allow passes through the wire's own bound on nesting. */
@@ -397,6 +423,7 @@ main(void)
         SNAPSHOT_TEST(test_function_is_named_as_in_the_stack),
         SNAPSHOT_TEST(test_function_with_everything),
         SNAPSHOT_TEST(test_throwable),
+        SNAPSHOT_TEST(test_py_05_outcomes),
         SNAPSHOT_TEST(test_deepest_value_is_accepted),
         SNAPSHOT_TEST(test_damaged_record_appends_nothing),
         SNAPSHOT_TEST(test_no_memory_is_the_buffers_matter),

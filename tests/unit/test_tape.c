@@ -24,6 +24,7 @@ test_header_round_trip(void **state)
     assert_int_equal(reader.header.line, 42);
     assert_true(reader.header.timestamp_ns == header.timestamp_ns);
     assert_true(reader.header.duration_ns == -1);
+    assert_true(reader.header.suspended_ns == -1);
     assert_string_equal(dump_of(record), "");
 }
 
@@ -44,11 +45,12 @@ test_a_clock_before_1970_is_no_damage(void **state)
 static void
 test_documented_example(void **state)
 {
-    static const char expected[] = "STP\x01"
-                                   "\x54\0\0\0"
+    static const char expected[] = "STP\x02"
+                                   "\x5c\0\0\0"
                                    "\x07\0\0\0"
                                    "\x2a\0\0\0"
                                    "\x15\xcd\x85\x3d\xfe\x9c\x97\x17"
+                                   "\xff\xff\xff\xff\xff\xff\xff\xff"
                                    "\xff\xff\xff\xff\xff\xff\xff\xff"
                                    "\x02"
                                    "\x02p1\x06"
@@ -244,7 +246,7 @@ test_resume(void **state)
     sonde_tape_finish(&tape);
 
     assert_int_equal(sonde_tape_resume(&tape, record, &limits, NULL), SONDE_OK);
-    sonde_tape_set_duration(&tape, 1234);
+    sonde_tape_set_times(&tape, 1234, 1200);
     sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
     sonde_tape_group_begin(&tape, SONDE_GROUP_RETURN_VALUE);
     integer("2");
@@ -255,6 +257,61 @@ test_resume(void **state)
                         "entry{arguments{a=int:1 }}return{value{int:2 }}");
     assert_int_equal(sonde_tape_reader_init(&reader, record), SONDE_OK);
     assert_true(reader.header.duration_ns == 1234);
+    assert_true(reader.header.suspended_ns == 1200);
+}
+
+/* PY-05: how a function ended stands in its section RETURN, once. */
+static void
+test_py_05_outcome(void **state)
+{
+    (void)state;
+    begin(NULL);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_RAISED); /* nowhere */
+    sonde_tape_section_begin(&tape, SONDE_SECTION_ENTRY);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_RAISED);
+    sonde_tape_section_end(&tape);
+    sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
+    sonde_tape_outcome(&tape, (enum sonde_outcome)0);
+    sonde_tape_outcome(&tape, (enum sonde_outcome)5);
+    sonde_tape_group_begin(&tape, SONDE_GROUP_LOCALS);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_RAISED);
+    sonde_tape_group_end(&tape);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_CANCELLED); /* after a group as well */
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_CLOSED);
+    sonde_tape_section_end(&tape);
+    sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
+    sonde_tape_outcome(&tape, SONDE_OUTCOME_CLOSED);
+    sonde_tape_group_begin(&tape, SONDE_GROUP_RETURN_VALUE);
+    sonde_tape_group_end(&tape);
+    assert_tape("entry{}return{locals{}cancelled }return{closed value{}}");
+}
+
+/* Whatever the arguments and locals took, there is room for it. */
+static void
+test_py_05_outcome_has_its_room(void **state)
+{
+    static const char filling[] = "Eighty characters, more or less, are enough that some "
+                                  "forty of them fill a tape.";
+
+    (void)state;
+    limits.bytes = 4096;
+    for (size_t pad = 0; pad < 80; pad++) { /* wherever the end falls */
+        begin(NULL);
+        sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
+        sonde_tape_group_begin(&tape, SONDE_GROUP_LOCALS);
+        text(SONDE_ENCODING_ASCII, filling, pad);
+        for (int i = 0; i < 100; i++)
+            text(SONDE_ENCODING_ASCII, filling, sizeof(filling) - 1);
+        sonde_tape_group_end(&tape);
+        assert_true(sonde_tape_is_full(&tape));
+        for (int i = 0; i < 300; i++) { /* to the last byte */
+            sonde_tape_group_begin(&tape, SONDE_GROUP_LOCALS);
+            sonde_tape_group_end(&tape);
+        }
+        sonde_tape_outcome(&tape, SONDE_OUTCOME_CANCELLED);
+        sonde_tape_section_end(&tape);
+        assert_non_null(strstr(dump_of(sonde_tape_finish(&tape)), "}cancelled }"));
+    }
 }
 
 static void
@@ -271,7 +328,7 @@ test_resume_refuses_what_is_not_ours(void **state)
         assert_int_equal(
             sonde_tape_resume(&tape, (struct sonde_str){copy, len}, &limits, NULL),
             SONDE_E_CORRUPT);
-    copy[3] = 2; /* a version to come */
+    copy[3] = 3; /* a version to come */
     assert_int_equal(
         sonde_tape_resume(&tape, (struct sonde_str){copy, record.len}, &limits, NULL),
         SONDE_E_CORRUPT);
@@ -353,6 +410,8 @@ main(void)
         TAPE_TEST(test_text_escapes),
         TAPE_TEST(test_long_names_are_cut_at_a_character),
         TAPE_TEST(test_resume),
+        TAPE_TEST(test_py_05_outcome),
+        TAPE_TEST(test_py_05_outcome_has_its_room),
         TAPE_TEST(test_resume_refuses_what_is_not_ours),
         TAPE_TEST(test_misuse_is_harmless),
         TAPE_TEST(test_finish_closes_what_is_open),

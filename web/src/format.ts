@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Times, spans, counts and places in words.
-import type { Counts, Frame } from "./types";
+import type { Counts, Frame, Snapshot } from "./types";
 
 const two = (n: number) => String(n).padStart(2, "0");
 
@@ -39,6 +39,30 @@ export function elapsed(ns: number): string {
   }
   return `${ns} ns`;
 }
+
+/**
+ * How a function's run ended and how long it took, of both what is known: "returned in 301 ms
+ * (300 ms suspended)". Empty for what is no function's exit.
+ */
+export function ending(snapshot: Pick<Snapshot, "duration_ns" | "suspended_ns" | "outcome">): string {
+  const { duration_ns: duration, suspended_ns: suspended } = snapshot;
+  const [verb, before] = ENDINGS.get(snapshot.outcome ?? "") ?? ["", "took"];
+  if (duration === null) {
+    return verb;
+  }
+  const parts = [verb, before, elapsed(duration)];
+  if (suspended !== null) {
+    parts.push(`(${elapsed(suspended)} suspended)`);
+  }
+  return parts.filter(Boolean).join(" ");
+}
+
+const ENDINGS = new Map<string, [string, string]>([
+  ["returned", ["returned", "in"]],
+  ["raised", ["raised", "after"]],
+  ["closed", ["was closed", "after"]],
+  ["cancelled", ["was cancelled", "after"]],
+]);
 
 /** "90 s", "5 min", "3 h", "2 d": how long something is ago, or still goes on. */
 export function span(ms: number): string {

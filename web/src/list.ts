@@ -3,7 +3,7 @@
 // The snapshots that the page knows, newest first, as summaries: a row of the list and what the
 // filters look at. Whole snapshots are kept elsewhere, and only some (bodies.ts).
 import { escape } from "./escape";
-import { placeOf } from "./format";
+import { ending, placeOf } from "./format";
 import { previewSnapshot, type Piece } from "./value";
 import type { Snapshot } from "./types";
 
@@ -21,6 +21,7 @@ export interface Summary {
   pid: number;
   thread: string;
   durationNs: number | null;
+  ending: string; // in words, with the time suspended
   pieces: Piece[];
   searched: string; // lower case
 }
@@ -66,6 +67,7 @@ export function summarize(snapshot: Snapshot): Summary {
     pid: runtime.pid,
     thread: escape(thread.name),
     durationNs: snapshot.duration_ns,
+    ending: ending(snapshot),
     pieces: previewSnapshot(snapshot, PREVIEW_COLUMNS),
     searched: `${about.join(" ")} ${values}`.toLowerCase(),
   };

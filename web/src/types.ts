@@ -135,6 +135,8 @@ export interface Snapshot {
   env: string;
   timestamp_ns: number;
   duration_ns: number | null;
+  suspended_ns: number | null;
+  outcome: string | null; // "returned", "raised", "closed", "cancelled"
   location: Frame;
   runtime: { language: string; version: string; pid: number; instance_id: string };
   thread: { id: number; name: string };

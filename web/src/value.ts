@@ -4,7 +4,7 @@
 // The words and the quoting follow the command line (cli/render_value.c).
 import { escape, type Quoting } from "./escape";
 import { plural } from "./format";
-import type { Captures, Limits, Snapshot, Throwable, Value, Values } from "./types";
+import type { Limits, Snapshot, Throwable, Value, Values } from "./types";
 
 export type Tone = "plain" | "dim" | "name" | "text" | "number" | "mark" | "redacted";
 
@@ -304,7 +304,7 @@ function putThrowable(pen: Pen, throwable: Throwable): void {
   pen.put("plain", "  ");
 }
 
-function putCaptures(pen: Pen, captures: Captures): void {
+function putCaptures(pen: Pen, { captures = {}, outcome }: Snapshot): void {
   const left = captures.return;
   if (left?.throwable !== undefined) {
     putThrowable(pen, left.throwable);
@@ -312,6 +312,8 @@ function putCaptures(pen: Pen, captures: Captures): void {
     pen.put("dim", "→ ");
     putValue(pen, left.return_value, 0);
     pen.put("plain", "  ");
+  } else if (outcome === "closed" || outcome === "cancelled") {
+    pen.put("dim", `${outcome}  `);
   }
   for (const isSelf of [false, true]) {
     putNamed(pen, captures.entry?.arguments ?? left?.arguments, isSelf);
@@ -326,6 +328,6 @@ function putCaptures(pen: Pen, captures: Captures): void {
 /** A whole snapshot on one line: what came out first, then what went in, then locals, then self. */
 export function previewSnapshot(snapshot: Snapshot, most: number): Piece[] {
   const pen = new Pen(most);
-  putCaptures(pen, snapshot.captures ?? {});
+  putCaptures(pen, snapshot);
   return pen.pieces;
 }

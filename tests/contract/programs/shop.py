@@ -7,6 +7,7 @@ from math import floor as native_floor  # noqa: F401 (the suite asks for it by n
 
 tripwires = 0
 running = 0
+waiting = {}
 
 
 class Item:
@@ -156,6 +157,46 @@ def spin(n):
 def nap(n):
     time.sleep(n / 1e6)
     return n
+
+
+def waits(n):
+    if n >= 10:
+        wait_begin(n - 10)
+    yield n  # LINE_WAIT
+    time.sleep(0.005)
+    yield n + 1
+    return n + n
+
+
+def wait_begin(n):
+    waiting[n] = waits(n)
+    return next(waiting[n])
+
+
+def wait_go_on(n):
+    try:
+        return next(waiting[n])
+    except StopIteration as stop:
+        del waiting[n]
+        return stop.value
+
+
+def wait_throw(n):
+    return waiting.pop(n).throw(ValueError("thrown in"))
+
+
+def wait_close(n):
+    waiting.pop(n).close()
+    return n
+
+
+def wait_cancel(n):
+    from asyncio import CancelledError
+
+    try:
+        waiting.pop(n).throw(CancelledError())
+    except CancelledError:
+        return n
 
 
 def shapes(n):

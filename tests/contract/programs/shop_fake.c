@@ -358,6 +358,43 @@ static const struct vm_line nap[] = {
     DO(VM_RETURN, .a = VAR("n")),
 };
 
+static const struct vm_line waits[] = {
+    DO(VM_IF_LESS, .go = "leaf", .a = VAR("n"), .b = INT(10)),
+    DO(VM_ADD, .to = "less", .a = VAR("n"), .b = INT(-10)),
+    DO(VM_CALL, .to = "less", .name = "wait_begin", .a = VAR("less")),
+    DO(VM_WAIT, .label = "leaf", .a = VAR("n")), /* LINE_WAIT */
+    DO(VM_SLEEP, .a = INT(5000)),
+    DO(VM_ADD, .to = "next", .a = VAR("n"), .b = INT(1)),
+    DO(VM_WAIT, .a = VAR("next")),
+    DO(VM_ADD, .to = "next", .a = VAR("n"), .b = VAR("n")),
+    DO(VM_RETURN, .a = VAR("next")),
+};
+
+static const struct vm_line wait_begin[] = {
+    DO(VM_BEGIN, .to = "given", .name = "waits", .a = VAR("n")),
+    DO(VM_RETURN, .a = VAR("given")),
+};
+
+static const struct vm_line wait_go_on[] = {
+    DO(VM_GO_ON, .to = "given", .a = VAR("n")),
+    DO(VM_RETURN, .a = VAR("given")),
+};
+
+static const struct vm_line wait_throw[] = {
+    DO(VM_GO_ON, .to = "given", .a = VAR("n"), .name = "ValueError"),
+    DO(VM_RETURN, .a = VAR("given")),
+};
+
+static const struct vm_line wait_close[] = {
+    DO(VM_GO_ON, .to = "given", .a = VAR("n"), .name = vm_closed),
+    DO(VM_RETURN, .a = VAR("n")),
+};
+
+static const struct vm_line wait_cancel[] = {
+    DO(VM_GO_ON, .to = "given", .a = VAR("n"), .name = vm_cancelled),
+    DO(VM_RETURN, .a = VAR("n")),
+};
+
 static const char long_text[] =
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
     "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
@@ -431,6 +468,12 @@ static const struct vm_function functions[] = {
     FUNCTION("set_running", 1, set_running, "n"),
     FUNCTION("spin", 1, spin, "n", "i"),
     FUNCTION("nap", 1, nap, "n"),
+    FUNCTION("waits", 1, waits, "n", "less", "next"),
+    FUNCTION("wait_begin", 1, wait_begin, "n", "given"),
+    FUNCTION("wait_go_on", 1, wait_go_on, "n", "given"),
+    FUNCTION("wait_throw", 1, wait_throw, "n", "given"),
+    FUNCTION("wait_close", 1, wait_close, "n", "given"),
+    FUNCTION("wait_cancel", 1, wait_cancel, "n", "given"),
     FUNCTION("shapes", 1, shapes, "n", "nothing", "yes", "no", "half", "plain", "accents", "kanji",
              "smile", "raw", "long", "wide", "deep", "pairs", "broad", "ring", "item"),
     FUNCTION("huge", 1, huge, "n", "grid"),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import { closeSnapshot, navigate } from "../actions";
 import { escape } from "../escape";
-import { elapsed, fullTime, placeOf } from "../format";
+import { ending, fullTime, placeOf } from "../format";
 import { useSelect } from "../store";
 import type { Snapshot } from "../types";
 import { FOCUS, focusSoon } from "./focus";
@@ -34,7 +34,7 @@ function Facts({ snapshot }: { snapshot: Snapshot }) {
     <dl class="facts">
       <Fact name="Time">
         <time>{fullTime(snapshot.timestamp_ns)}</time>
-        {snapshot.duration_ns !== null && <span class="took"> took {elapsed(snapshot.duration_ns)}</span>}
+        {ending(snapshot) !== "" && <span class="took"> {ending(snapshot)}</span>}
       </Fact>
       <Fact name="Process">
         {escape(where)} <code>{runtime.pid}</code>

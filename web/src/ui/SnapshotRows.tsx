@@ -73,7 +73,9 @@ function useCells(row: Summary) {
         <Place place={row.place} isShort />
         <span class="pid">{row.pid}</span>
         <span class="thread">{row.thread}</span>
-        <span class="duration">{row.durationNs === null ? "" : elapsed(row.durationNs)}</span>
+        <span class="duration" title={row.ending}>
+          {row.durationNs === null ? "" : elapsed(row.durationNs)}
+        </span>
         <span class="values">
           <Pieces pieces={row.pieces} />
         </span>

@@ -10,6 +10,8 @@ export function snapshotOf(id: string, ns: number, part: Partial<Snapshot> = {})
     env: "test",
     timestamp_ns: ns,
     duration_ns: null,
+    suspended_ns: null,
+    outcome: null,
     location: { file: "/srv/shop/cart.py", line: 43, function: "Cart.total" },
     runtime: { language: "python", version: "3.13.0", pid: 4711, instance_id: "i-1" },
     thread: { id: 1, name: "MainThread" },

@@ -119,6 +119,9 @@ test("a snapshot's line begins with what came out", () => {
     'raised Boom "a\\u202e"',
   );
   assert.equal(line({ lines: { "4": { arguments: {}, locals: { "x\n": int(1) } } } }), "x\\n=1");
+  // PY-05: what was closed or cancelled neither returned nor raised.
+  const closed = snapshotOf("a", 1, { outcome: "closed", captures: { entry: { arguments: { a: int(1) } }, return: {} } });
+  assert.equal(previewSnapshot(closed, 200).map((piece) => piece.text).join("").trim(), "closed  a=1");
   const self: Value = { type: "Shop", fields: {} };
   assert.equal(
     line({ lines: { "4": { arguments: { self, a: int(1) }, locals: { b: int(2) } } } }),

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { backoffMs } from "../../src/backoff";
-import { clockTime, count, countsText, elapsed, fullTime, isLibrary, plural, shortPlace, span, splitPlace } from "../../src/format";
+import { clockTime, count, countsText, elapsed, ending, fullTime, isLibrary, plural, shortPlace, span, splitPlace } from "../../src/format";
 import { formatRoute, parseRoute } from "../../src/route";
 import { topAfterInsert, topShowing, visibleRange } from "../../src/window";
 
@@ -22,6 +22,21 @@ test("spans, durations and counts are short", () => {
   assert.deepEqual([0, 999, 1204, 1234567].map(count), ["0", "999", "1,204", "1,234,567"]);
   assert.deepEqual([plural(1, "hit"), plural(2, "hit"), plural(2, "process")], ["1 hit", "2 hits", "2 processes"]);
   assert.equal(countsText({ rate: 0, queue_full: 1200 }), "queue_full 1,200");
+});
+
+test("a function's end is told with its times", () => {
+  // Proves: PY-05, time suspended stands beside the duration, and being closed or cancelled is no failure.
+  const said = (duration_ns: number | null, suspended_ns: number | null, outcome: string | null) =>
+    ending({ duration_ns, suspended_ns, outcome });
+  assert.equal(said(null, null, null), "");
+  assert.equal(said(1_230_000, null, null), "took 1.23 ms");
+  assert.equal(said(1_230_000, null, "returned"), "returned in 1.23 ms");
+  assert.equal(said(301_200_000, 300_900_000, "returned"), "returned in 301 ms (301 ms suspended)");
+  assert.equal(said(500, 0, "raised"), "raised after 500 ns (0 ns suspended)");
+  assert.equal(said(5000, null, "closed"), "was closed after 5.00 µs");
+  assert.equal(said(5000, 4000, "cancelled"), "was cancelled after 5.00 µs (4.00 µs suspended)");
+  assert.equal(said(null, 4000, "closed"), "was closed");
+  assert.equal(said(500, null, "constructor"), "took 500 ns"); // a word that is none of ours
 });
 
 test("a place is cut at its head, so that file and line stay", () => {
