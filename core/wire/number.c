@@ -98,6 +98,22 @@ sonde_number_write_double(char out[SONDE_NUMBER_TEXT_BYTES], double value)
         strcat(out, ".0");
 }
 
+/* Below a power of two the doubles lie twice as close as above it: there the nearest text of so
+ * many digits may not read back while the next one up, which is farther, does. */
+static bool
+next_reads_back(char *text, double value)
+{
+    char *last = strchr(text, 'e') - 1;
+
+    if (*last < '0' || *last > '8')
+        return false;
+    ++*last;
+    if (strtod(text, NULL) == value)
+        return true;
+    --*last;
+    return false;
+}
+
 /* The shortest digits of a finite value, without trailing zeros; returns the exponent of the
  * first of them. */
 static int
@@ -111,7 +127,7 @@ shortest_digits(char out[MOST_DIGITS + 1], double value)
     for (int digits = fabs(value) < DBL_MIN ? 1 : FEWEST_DIGITS; digits <= MOST_DIGITS;
          digits++) {
         snprintf(text, sizeof(text), "%.*e", digits - 1, value);
-        if (strtod(text, NULL) == value)
+        if (strtod(text, NULL) == value || next_reads_back(text, value))
             break;
     }
     uselocale(before);

@@ -45,6 +45,8 @@ test_float_layout(void **state)
     assert_float(1.5e300, "1.5e+300");
     assert_float(1.7976931348623157e308, "1.7976931348623157e+308");
     assert_float(5e-324, "5e-324");
+    assert_float(0x1p-24, "5.960464477539063e-08"); /* a power of two: the next text up */
+    assert_float(0x1p-44, "5.684341886080802e-14");
     assert_float(-2.2250738585072014e-308, "-2.2250738585072014e-308");
     assert_float(INFINITY, "inf");
     assert_float(-INFINITY, "-inf");
