@@ -1,5 +1,5 @@
 """What is measured: a program that does as it is told on standard input, one word a line, and
-answers with one number a line: nanoseconds a call, or bytes.
+answers with one number a line: nanoseconds a call, or bytes. Numbers after the word are its arguments.
 
 It runs the same with and without the agent and knows nothing of it. The plain ways of doing what
 a probe does stand here too."""
@@ -159,14 +159,16 @@ class PlainWrapper:
         pass
 
 
-def time_hot(calls=200_000, f=hot):
+def time_hot(calls=200_000, f="hot"):
+    f = globals()[f] if isinstance(f, str) else f  # as it is now: somebody may have wrapped it
     began = clock()
     for i in range(calls):
         f(i, 7)
     return (clock() - began) / calls
 
 
-def time_handler(calls=50_000, f=handler):
+def time_handler(calls=50_000, f="handler"):
+    f = globals()[f] if isinstance(f, str) else f
     began = clock()
     for _ in range(calls):
         f(FIRST, SECOND, THIRD)
@@ -185,6 +187,60 @@ def time_spaced(calls=400, gap_ns=300_000):
         times.append(clock() - began)
         at += gap_ns
     return sorted(times)[len(times) // 2]
+
+
+def deep(levels):
+    if levels == 0:
+        raise LookupError(levels)
+    return deep(levels - 1)
+
+
+def time_raising(calls=5_000, levels=6):
+    """Exceptions through six frames: elsewhere than any probe is."""
+    began = clock()
+    for _ in range(calls):
+        try:
+            deep(levels)
+        except LookupError:
+            pass
+    return (clock() - began) / calls
+
+
+def time_caught(calls=50_000):
+    """Exceptions that leave no frame."""
+    began = clock()
+    for _ in range(calls):
+        try:
+            raise LookupError
+        except LookupError:
+            pass
+    return (clock() - began) / calls
+
+
+def long_function(lines=1000):
+    body = "".join(f"    x{n} = a + {n}\n" for n in range(lines))
+    names = {}
+    exec(compile(f"def long(a):\n{body}    return a\n", "long.py", "exec"), names)
+    return names["long"]
+
+
+def time_arming(rounds=20):
+    """Arming and disarming the last line of a function of 1,000 lines: the median of what the two
+    hold the interpreter for, in the process's own safe point."""
+    import sonde._native as native
+
+    long = long_function()
+    times = []
+    for round in range(rounds):
+        probe = [{"id": "long", "revision": round + 1, "location": {"file": "long.py", "line": 1001}}]
+        native.apply_testonly(json.dumps(probe))
+        began = clock()
+        native.safe_point_testonly()
+        times.append(clock() - began)
+        assert native.armed_testonly(long.__code__) == 1
+        native.apply_testonly("[]")
+        native.safe_point_testonly()
+    return sorted(times)[rounds // 2]
 
 
 def flood(calls=100_000):
@@ -231,6 +287,9 @@ def plain(way):
 TASKS = {
     "hot": time_hot,
     "other": lambda: time_hot(f=other),
+    "raising": time_raising,
+    "caught": time_caught,
+    "arming": time_arming,
     "handler": time_handler,
     "spaced": time_spaced,
     "flood": flood,
@@ -247,7 +306,8 @@ def main():
     time_hot(), time_hot(f=other), time_handler(1000)
     print("ready", line_of("# NEVER"), line_of("# HOT"), line_of("# NINE LOCALS"), flush=True)
     for line in sys.stdin:
-        print(TASKS[line.strip()](), flush=True)
+        task, *numbers = line.split()
+        print(TASKS[task](*map(int, numbers)), flush=True)
 
 
 if __name__ == "__main__":
