@@ -48,8 +48,8 @@ FUZZ_BIN := $(FUZZ_SRC:tests/fuzz/%.c=$(BUILD)/tests/fuzz/%)
 SECONDS_EACH ?= 60
 PYTEST := $(BUILD)/venv/tools/bin/python -m pytest -q -p no:cacheprovider
 
-.PHONY: all help core install clean format lint test unit unit-generic contract fault cli-test e2e e2e-python e2e-ruby \
-        asan tsan valgrind fuzz fuzz-build fuzz-replay bench
+.PHONY: all help core install clean format lint test unit unit-generic contract fault cli-test e2e e2e-python e2e-ruby e2e-frameworks \
+        asan tsan valgrind fuzz fuzz-build fuzz-replay bench test-matrix
 .DEFAULT_GOAL := all
 
 ## make            everything into build/: the binary, and a runtime for every interpreter found
@@ -124,6 +124,12 @@ e2e-python e2e-ruby: all $(BUILD)/venv/tools/ready
 	SONDE=$(abspath $(BUILD))/sonde $(PYTEST) tests/e2e \
 	    -k $(if $(filter e2e-ruby,$@),ruby,"not ruby")
 
+## make e2e-frameworks  web frameworks alone: FRAMEWORK_PYTHONS="3.9 3.12", every supported one without
+FRAMEWORK_PYTHONS ?= all
+e2e-frameworks: all $(BUILD)/venv/tools/ready
+	SONDE=$(abspath $(BUILD))/sonde FRAMEWORK_PYTHONS="$(FRAMEWORK_PYTHONS)" $(PYTEST) \
+	    tests/e2e/test_frameworks_handlers.py
+
 ## make test       all of the above and the runtimes' own tests
 test: all
 	$(MAKE) unit
@@ -133,6 +139,10 @@ test: all
 	$(MAKE) ruby-test
 	$(MAKE) cli-test
 	$(MAKE) e2e
+
+## make test-matrix  the Python tests on every interpreter here, and on those of newer Debian suites
+test-matrix:
+	BUILD=$(BUILD) tools/test-matrix $(MATRIX)
 
 ## make asan       unit, contract and fault tests under AddressSanitizer and UBSan
 asan:
@@ -156,7 +166,7 @@ lint: core $(FAKE_OBJ)
 	tools/check-vm-symbols $(BUILD)
 	tools/check-docs
 	clang-format-14 --dry-run -Werror $$(git ls-files '*.c' '*.h')
-	shellcheck script/* tools/provide-python tools/check-vm-symbols .ci/run
+	shellcheck script/* tools/provide-python tools/check-vm-symbols tools/test-matrix .ci/run
 	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror OS=generic \
 	    $(BUILD)/lint-clang/obj/core/base/os_generic.o
 	$(MAKE) BUILD=$(BUILD)/lint-clang CC=$(CLANG) OPT=-O1 CFLAGS=-Werror WEB=no all

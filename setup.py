@@ -15,7 +15,7 @@ from setuptools.command.build_ext import build_ext
 
 ROOT = os.path.dirname(os.path.abspath(__file__))
 PACKAGE = "runtimes/python/src/sonde"
-SUPPORTED = ((3, 12), (3, 13))
+SUPPORTED = tuple((3, minor) for minor in range(9, 15))
 
 
 def version():

@@ -49,8 +49,9 @@ struct sonde_tape {
     uint32_t until_clock; /* writes left before the clock is looked at again */
     uint8_t full;         /* enum sonde_reason: TIMEOUT or BUDGET once used up */
     bool redact_next;
-    uint32_t depth_open; /* containers only */
-    uint32_t muted;      /* begins that were refused and wait for their ends */
+    struct sonde_str wanted_arguments, wanted_locals; /* see sonde_tape_want */
+    uint32_t depth_open;                              /* containers only */
+    uint32_t muted; /* begins that were refused and wait for their ends */
     uint32_t level;
     struct sonde_tape_level levels[SONDE_TAPE_MAX_DEPTH + 1];
 };
@@ -72,6 +73,11 @@ void sonde_tape_begin(struct sonde_tape *tape, const struct sonde_tape_header *h
 int sonde_tape_resume(struct sonde_tape *tape, struct sonde_str record,
                       const struct sonde_limits *limits,
                       const struct sonde_redactor *redactor);
+
+/* Which variables sonde_tape_wants lets pass from now on, until it is called again: names, each
+ * followed by a NUL; empty: all. Own: borrowed until the record is finished. */
+void sonde_tape_want(struct sonde_tape *tape, struct sonde_str arguments,
+                     struct sonde_str locals);
 
 /* Sets both times of the record under way. */
 void sonde_tape_set_times(struct sonde_tape *tape, int64_t duration_ns,

@@ -10,6 +10,8 @@
 #define LOCATION_MAX_BYTES 4096
 #define LABEL_MAX_BYTES 255 /* service, env */
 #define TAGS_MAX_BYTES 4096
+#define NAME_MAX_BYTES 255   /* of a variable */
+#define NAMES_MAX_BYTES 4096 /* of a list of them, NULs included */
 #define LINE_MAX 100000000
 #define RATE_LEAST 0.001
 #define RATE_MOST 5000.0
@@ -386,9 +388,57 @@ read_rate(double *out, const struct sonde_json *json, struct notes *notes,
     return SONDE_OK;
 }
 
+static bool
+is_variable_name(const struct sonde_json *json)
+{
+    if (json->type != SONDE_JSON_STRING || json->string.len == 0 ||
+        json->string.len > NAME_MAX_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i < json->string.len; i++) {
+        if ((unsigned char)json->string.ptr[i] < ' ') {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A list of names, each followed by a NUL. */
 static int
-read_captures(struct sonde_probe_def *out, const struct sonde_json *json,
-              struct sonde_err *err)
+read_names(struct sonde_str *out, struct sonde_arena *arena,
+           const struct sonde_json *list, const char *where, struct sonde_err *err)
+{
+    size_t bytes = 0;
+    for (const struct sonde_json *at = list->first; at != NULL; at = at->next) {
+        if (!is_variable_name(at)) {
+            return sonde_err_set(err, SONDE_E_INVAL, where,
+                                 "must list names of 1 to %d bytes", NAME_MAX_BYTES);
+        }
+        bytes += at->string.len + 1;
+        if (bytes > NAMES_MAX_BYTES) {
+            return sonde_err_set(err, SONDE_E_INVAL, where, "is longer than %d bytes",
+                                 NAMES_MAX_BYTES);
+        }
+    }
+    if (bytes == 0) {
+        return SONDE_OK;
+    }
+    char *names = sonde_arena_alloc(arena, bytes), *to = names;
+    if (names == NULL) {
+        return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
+    }
+    for (const struct sonde_json *at = list->first; at != NULL; at = at->next) {
+        memcpy(to, at->string.ptr, at->string.len);
+        to += at->string.len;
+        *to++ = '\0';
+    }
+    *out = (struct sonde_str){names, bytes};
+    return SONDE_OK;
+}
+
+static int
+read_captures(struct sonde_probe_def *out, struct sonde_arena *arena,
+              const struct sonde_json *json, struct sonde_err *err)
 {
     const struct sonde_json *capture = NULL;
     int rc = get_typed(&capture, json, "capture", SONDE_JSON_OBJECT, "an object", err);
@@ -398,22 +448,34 @@ read_captures(struct sonde_probe_def *out, const struct sonde_json *json,
     const struct {
         const char *key, *where;
         bool *out;
+        struct sonde_str *names; /* NULL: has none */
     } parts[] = {
-        {"arguments", "capture.arguments", &out->captures_arguments},
-        {"locals", "capture.locals", &out->captures_locals},
-        {"return", "capture.return", &out->captures_return},
-        {"stack", "capture.stack", &out->captures_stack},
+        {"arguments", "capture.arguments", &out->captures_arguments,
+         &out->wanted_arguments},
+        {"locals", "capture.locals", &out->captures_locals, &out->wanted_locals},
+        {"return", "capture.return", &out->captures_return, NULL},
+        {"stack", "capture.stack", &out->captures_stack, NULL},
     };
     for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
         const struct sonde_json *member = sonde_json_get(capture, parts[i].key);
         if (member == NULL) {
             continue;
         }
-        if (member->type != SONDE_JSON_BOOL) {
-            return sonde_err_set(err, SONDE_E_INVAL, parts[i].where,
-                                 "must be true or false");
+        if (member->type == SONDE_JSON_BOOL) {
+            *parts[i].out = member->boolean;
+            continue;
         }
-        *parts[i].out = member->boolean;
+        if (parts[i].names == NULL || member->type != SONDE_JSON_ARRAY) {
+            return sonde_err_set(err, SONDE_E_INVAL, parts[i].where,
+                                 parts[i].names == NULL
+                                     ? "must be true or false"
+                                     : "must be true, false or a list of names");
+        }
+        rc = read_names(parts[i].names, arena, member, parts[i].where, err);
+        if (rc != SONDE_OK) {
+            return rc;
+        }
+        *parts[i].out = parts[i].names->len > 0;
     }
     return SONDE_OK;
 }
@@ -472,7 +534,7 @@ sonde_probe_def_read(struct sonde_probe_def *out, struct sonde_arena *arena,
     rc = rc ? rc : read_integer(&hit_limit, json, "hit_limit", 0, INT64_MAX, err);
     rc = rc ? rc
             : read_integer(&def.expires_at_ns, json, "expires_at_ns", 0, INT64_MAX, err);
-    rc = rc ? rc : read_captures(&def, json, err);
+    rc = rc ? rc : read_captures(&def, arena, json, err);
     rc = rc ? rc : read_tags(&def, arena, json, err);
     rc = rc ? rc
             : keep(&def.clamped, arena, (struct sonde_str){notes.text, notes.len}, err);
@@ -507,6 +569,26 @@ write_bool(struct sonde_json_writer *out, const char *key, bool value)
     sonde_json_bool(out, value);
 }
 
+/* All, none, or the names that are wanted. */
+static void
+write_wanted(struct sonde_json_writer *out, const char *key, bool captures,
+             struct sonde_str names)
+{
+    if (!captures || names.len == 0) {
+        write_bool(out, key, captures);
+        return;
+    }
+    sonde_json_key(out, key);
+    sonde_json_array_begin(out);
+    for (size_t from = 0, at = 0; at < names.len; at++) {
+        if (names.ptr[at] == '\0') {
+            sonde_json_string(out, slice(names, from, at));
+            from = at + 1;
+        }
+    }
+    sonde_json_array_end(out);
+}
+
 void
 sonde_probe_def_write(struct sonde_json_writer *out, const struct sonde_probe_def *def)
 {
@@ -536,8 +618,8 @@ sonde_probe_def_write(struct sonde_json_writer *out, const struct sonde_probe_de
 
     sonde_json_key(out, "capture");
     sonde_json_object_begin(out);
-    write_bool(out, "arguments", def->captures_arguments);
-    write_bool(out, "locals", def->captures_locals);
+    write_wanted(out, "arguments", def->captures_arguments, def->wanted_arguments);
+    write_wanted(out, "locals", def->captures_locals, def->wanted_locals);
     write_bool(out, "return", def->captures_return);
     write_bool(out, "stack", def->captures_stack);
     sonde_json_object_end(out);
@@ -563,6 +645,8 @@ sonde_probe_def_dup(const struct sonde_probe_def *def)
         &copy.location.function,
         &copy.service,
         &copy.env,
+        &copy.wanted_arguments,
+        &copy.wanted_locals,
         &copy.tags,
         &copy.clamped,
     };

@@ -124,6 +124,7 @@ begin_record(struct sonde_hit *hit)
         .line = site->line,
     };
     sonde_tape_begin(hit->tape, &header, &def->limits, site->probe->recorder->redactor);
+    sonde_tape_want(hit->tape, def->wanted_arguments, def->wanted_locals);
 }
 
 /* A tape for an admitted hit. False: counted as a drop. */
@@ -215,6 +216,7 @@ resume(struct sonde_hit *hit, struct sonde_site *site,
     int rc = sonde_tape_resume(hit->tape, record, &hit->def->limits,
                                probe->recorder->redactor);
     if (rc == SONDE_OK) {
+        sonde_tape_want(hit->tape, hit->def->wanted_arguments, hit->def->wanted_locals);
         sonde_tape_set_times(hit->tape, hit->began_ns - entry->entered_ns,
                              sonde_inflight_suspended_ns(entry, hit->began_ns));
         return true;

@@ -43,6 +43,8 @@ struct sonde_probe_def {
     uint64_t hit_limit;    /* snapshots per process before it ends; 0: none */
     int64_t expires_at_ns; /* wall clock; 0: never */
     bool captures_arguments, captures_locals, captures_return, captures_stack;
+    /* Of what is captured only these: names, each followed by a NUL; empty: all. */
+    struct sonde_str wanted_arguments, wanted_locals;
     struct sonde_str tags;    /* JSON object text, or empty */
     struct sonde_str clamped; /* what was clamped, for people; empty: nothing */
 };

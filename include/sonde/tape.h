@@ -109,6 +109,11 @@ void sonde_tape_throwable(struct sonde_tape *tape, struct sonde_str type);
 
 /* --- Values ----------------------------------------------------------------------------- */
 
+/* Whether a variable of this group, ARGUMENTS or LOCALS, is to be captured: asked before its name
+ * and value are written. False only where the probe lists names and this is none of them. */
+bool sonde_tape_wants(const struct sonde_tape *tape, enum sonde_group group,
+                      struct sonde_str name);
+
 /* Names the value that follows (local, argument, field). A sensitive name turns that value,
  * whatever it is, into a `redacted` marker. */
 void sonde_tape_name(struct sonde_tape *tape, struct sonde_str name);

@@ -38,8 +38,9 @@ write_names(struct sonde_tape *tape, const struct vm_frame *frame, enum sonde_gr
     uint32_t to = is_locals ? VM_MAX_NAMES : function->argument_count;
     sonde_tape_group_begin(tape, group);
     for (uint32_t i = from; i < to && function->names[i] != NULL; i++) {
-        if (frame->locals[i].kind != VM_UNSET) {
-            sonde_tape_name(tape, sonde_str_from(function->names[i]));
+        struct sonde_str name = sonde_str_from(function->names[i]);
+        if (frame->locals[i].kind != VM_UNSET && sonde_tape_wants(tape, group, name)) {
+            sonde_tape_name(tape, name);
             sonde_fake_write_value(tape, &frame->locals[i]);
         }
     }

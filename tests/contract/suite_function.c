@@ -51,6 +51,22 @@ test_exit_shows_both_ends(void **state)
     assert_counts("p", 1, 1);
 }
 
+/* PY-09: names hold for the entry's arguments and for the locals at the end. */
+static void
+test_only_the_names_that_are_asked_for(void **state)
+{
+    (void)state;
+    probes_only_function("p", "rebind", "exit",
+                         ",\"capture\":{\"arguments\":[\"n\"],\"locals\":[\"nothing\"]}");
+    suite_call("rebind", 7, 107);
+    struct record *record = take_only();
+    assert_int_equal(record->sections[ENTRY].group[ARGUMENTS].count, 1);
+    assert_int(record_value(record, ENTRY, ARGUMENTS, "n"), 7);
+    assert_int_equal(record->sections[RETURN].group[LOCALS].count, 0);
+    assert_int(record_single(record, RETURN, RETURN_VALUE), 107);
+    record_free(record);
+}
+
 static void
 test_duration_is_the_functions(void **state)
 {
@@ -262,6 +278,7 @@ test_functions_are_refused(void **state)
 static const struct CMUnitTest tests[] = {
     SUITE_TEST(test_entry_shows_the_arguments),
     SUITE_TEST(test_exit_shows_both_ends),
+    SUITE_TEST(test_only_the_names_that_are_asked_for),
     SUITE_TEST(test_duration_is_the_functions),
     SUITE_TEST(test_exception_that_leaves),
     SUITE_TEST(test_exception_that_is_caught),

@@ -115,6 +115,24 @@ test_only_what_is_asked_for(void **state)
     record_free(record);
 }
 
+/* PY-09: of the arguments and the locals those that are named; names match whole. */
+static void
+test_only_the_names_that_are_asked_for(void **state)
+{
+    (void)state;
+    probes_only_line("p", "LINE_TOTAL",
+                     ",\"capture\":{\"arguments\":[\"ta\",\"tax\",\"no\"],\"locals\":["
+                     "\"base\",\"price\"]}");
+    suite_call("checkout", 5, 18);
+    struct record *record = take_only();
+    const struct section *section = &record->sections[SONDE_SECTION_LINE];
+    assert_int_equal(section->group[SONDE_GROUP_ARGUMENTS].count, 1);
+    assert_int(record_value(record, SONDE_SECTION_LINE, SONDE_GROUP_ARGUMENTS, "tax"), 1);
+    assert_int_equal(section->group[SONDE_GROUP_LOCALS].count, 2);
+    assert_int(line_local(record, "base"), 15);
+    record_free(record);
+}
+
 /* Once for each execution, in a loop too. */
 static void
 test_line_in_a_loop(void **state)
@@ -237,6 +255,7 @@ contract_suite_line(void)
         SUITE_TEST(test_arguments_are_no_locals),
         SUITE_TEST(test_line_is_seen_before_it_runs),
         SUITE_TEST(test_only_what_is_asked_for),
+        SUITE_TEST(test_only_the_names_that_are_asked_for),
         SUITE_TEST(test_line_in_a_loop),
         SUITE_TEST(test_thread_is_told),
         SUITE_TEST(test_probes_share_a_line),

@@ -234,6 +234,46 @@ test_CORE_02_whole_definition_survives_writing_and_copying(void **state)
 }
 
 static void
+assert_names(struct sonde_str names, const char *expected, size_t len)
+{
+    assert_int_equal(names.len, len);
+    assert_memory_equal(names.ptr, expected, len);
+}
+
+/* Arguments and locals: all, none, or by name. */
+static void
+test_PY_09_wanted_names_survive_writing_and_copying(void **state)
+{
+    static const char json[] =
+        "{\"location\":\"a.py:3\",\"capture\":{\"arguments\":[\"a\",\"pr\\u00efce\"],"
+        "\"locals\":[]}}";
+    struct sonde_probe_def def, again;
+    assert_int_equal(read_def(*state, &def, json, false), SONDE_OK);
+    assert_true(def.captures_arguments && def.captures_return && def.captures_stack);
+    assert_false(def.captures_locals);
+    assert_names(def.wanted_arguments, "a\0pr\303\257ce", 9);
+    assert_int_equal(def.wanted_locals.len, 0);
+
+    struct sonde_buf buf;
+    struct sonde_json_writer writer;
+    sonde_buf_init(&buf, 0);
+    sonde_json_writer_init(&writer, &buf);
+    sonde_probe_def_write(&writer, &def);
+    assert_non_null(strstr(sonde_buf_cstr(&buf),
+                           "\"capture\":{\"arguments\":[\"a\",\"pr\303\257ce\"],"
+                           "\"locals\":false,\"return\":true,\"stack\":true}"));
+    assert_int_equal(read_def(*state, &again, sonde_buf_cstr(&buf), false), SONDE_OK);
+    sonde_buf_fini(&buf);
+    struct sonde_probe_def *copy = sonde_probe_def_dup(&again);
+    teardown(state); /* the copy stands on its own */
+    setup(state);
+    assert_non_null(copy);
+    assert_names(copy->wanted_arguments, "a\0pr\303\257ce", 9);
+    assert_false(copy->captures_locals);
+    sonde_free(copy);
+}
+
+static void
 test_CORE_04_out_of_range_is_clamped_and_noted(void **state)
 {
     struct sonde_probe_def def;
@@ -299,6 +339,11 @@ static const struct {
     {"\"expires_at_ns\":\"soon\"", "expires_at_ns"},
     {"\"capture\":true", "capture"},
     {"\"capture\":{\"stack\":1}", "capture.stack"},
+    {"\"capture\":{\"stack\":[\"a\"]}", "capture.stack"},
+    {"\"capture\":{\"arguments\":\"a\"}", "capture.arguments"},
+    {"\"capture\":{\"arguments\":[\"a\",1]}", "capture.arguments"},
+    {"\"capture\":{\"locals\":[\"\"]}", "capture.locals"},
+    {"\"capture\":{\"locals\":[\"a\\u0000b\"]}", "capture.locals"},
     {"\"tags\":\"a\"", "tags"},
 };
 
@@ -361,6 +406,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_CORE_02_defaults, setup, teardown),
         cmocka_unit_test_setup_teardown(
             test_CORE_02_whole_definition_survives_writing_and_copying, setup, teardown),
+        cmocka_unit_test_setup_teardown(
+            test_PY_09_wanted_names_survive_writing_and_copying, setup, teardown),
         cmocka_unit_test_setup_teardown(test_CORE_04_out_of_range_is_clamped_and_noted,
                                         setup, teardown),
         cmocka_unit_test_setup_teardown(test_CORE_02_wrong_members_are_named, setup,

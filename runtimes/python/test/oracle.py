@@ -6,10 +6,15 @@ Only lines on which a statement begins are told; what stands on the further line
 nobody's to count."""
 import ast
 import collections
+import dis
 import sys
+import threading
 import types
 
 COUNT = "_count_this_line_"
+# Statements that not every version has.
+TRIES = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
+MATCH = getattr(ast, "Match", None)
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -55,7 +60,20 @@ class _Rewriter(ast.NodeTransformer):
             return True
         return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
+    def _header_end(self, node):
+        """The last line of what stands before a compound statement's body."""
+        body = node.body[0]
+        return max([node.lineno] + [
+            part.end_lineno for field in ast.iter_child_nodes(node) for part in ast.walk(field)
+            if getattr(part, "end_lineno", None) and (part.end_lineno, part.end_col_offset) <=
+            (body.lineno, body.col_offset)])
+
     def _statement(self, node, line):
+        body = getattr(node, "body", None)
+        if isinstance(body, list) and node.lineno < body[0].lineno <= self._header_end(node):
+            self.unsure.add(body[0].lineno)  # a further line of the header, and the body's
+        if type(node).__name__ == "TypeAlias":
+            self.unsure.add(node.lineno)  # its value is computed later, if at all
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):
@@ -71,7 +89,7 @@ class _Rewriter(ast.NodeTransformer):
                 setattr(node, name, doc + self._block(block, inner_line))
         if isinstance(node, ast.While) and not self._is_one_line(node):
             node.test = self._first(line, self.visit(node.test))
-        if isinstance(node, (ast.Try, ast.TryStar)):
+        if isinstance(node, TRIES):
             for handler in node.handlers:
                 if handler.type is None:
                     handler.body = [ast.copy_location(ast.Expr(self._call(handler.lineno, handler)), handler)] \
@@ -79,7 +97,7 @@ class _Rewriter(ast.NodeTransformer):
                 else:
                     handler.body = self._block(handler.body, handler.lineno)
                     handler.type = self._first(handler.lineno, self.visit(handler.type))
-        if isinstance(node, ast.Match):
+        if MATCH is not None and isinstance(node, MATCH):
             for case in node.cases:
                 self.unsure.add(case.pattern.lineno)
                 case.body = self._block(case.body, case.pattern.lineno)
@@ -138,9 +156,15 @@ def _holds(native, parents, code, line):
 
 
 def _is_part(code):
-    return code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>") or \
+    return code.co_name in ("<genexpr>", "<listcomp>", "<setcomp>", "<dictcomp>", "__annotate__") or \
         code.co_name.startswith("<generic parameters of ") or \
         (not code.co_flags & 1 and code.co_name != "<module>")
+
+
+def lines_of(code):
+    if hasattr(code, "co_lines"):
+        return {line for _, _, line in code.co_lines() if line}
+    return {line for _, line in dis.findlinestarts(code)}
 
 
 def places(native, root):
@@ -148,9 +172,8 @@ def places(native, root):
     found = {}
     parents = dict(all_codes(root))
     for code in parents:
-        lines = {line for _, _, line in code.co_lines() if line}
         chosen = {}
-        for line in lines:
+        for line in lines_of(code):
             if _holds(native, parents, code, line):
                 continue
             for offset in native.places_testonly(code, line):
@@ -173,23 +196,43 @@ def run_counted(code, names, work):
     return counts
 
 
-def run_probed(native, code, names, work, tool=1):
-    """What probes on every line would count."""
-    counts = collections.Counter()
+def run_probed(native, code, names, work):
+    """What probes on every line would count: every instruction that runs is looked at."""
     chosen = places(native, code)
+    run = _run_monitored if hasattr(sys, "monitoring") else run_traced
+    return run(native, chosen, code, names, work), \
+        {line for told in chosen.values() for lines in told.values() for line in lines}
+
+
+def _run_monitored(native, chosen, code, names, work, tool=1):
+    counts = collections.Counter()
     monitoring = sys.monitoring
     monitoring.use_tool_id(tool, "oracle")
+
+    # A loop that stands on a line of its own turns without executing it again (monitoring/turns.c).
+    turning = []
+    line_at = {this: {offset: line for start, end, line in this.co_lines() if line
+                      for offset in range(start, end, 2)} for this in chosen}
+
+    def on_jump(this, offset, to):
+        line = line_at[this].get(offset)
+        if to > offset or line is None or line != line_at[this].get(to):
+            return monitoring.DISABLE
+        turning[:] = [(sys._getframe(1), to)]
 
     def on_instruction(this, offset):
         lines = chosen[this].get(offset)
         if lines is None:
             return monitoring.DISABLE
-        counts.update(lines)
+        if turning != [(sys._getframe(1), offset)]:
+            counts.update(lines)
+        turning.clear()
 
     try:
         monitoring.register_callback(tool, monitoring.events.INSTRUCTION, on_instruction)
+        monitoring.register_callback(tool, monitoring.events.JUMP, on_jump)
         for this in chosen:
-            monitoring.set_local_events(tool, this, monitoring.events.INSTRUCTION)
+            monitoring.set_local_events(tool, this, monitoring.events.INSTRUCTION | monitoring.events.JUMP)
         names = dict(names)
         exec(code, names)
         work(names)
@@ -197,8 +240,54 @@ def run_probed(native, code, names, work, tool=1):
         for this in chosen:
             monitoring.set_local_events(tool, this, 0)
         monitoring.register_callback(tool, monitoring.events.INSTRUCTION, None)
+        monitoring.register_callback(tool, monitoring.events.JUMP, None)
         monitoring.free_tool_id(tool)
-    return counts, {line for told in chosen.values() for lines in told.values() for line in lines}
+    return counts
+
+
+def run_traced(native, chosen, code, names, work):
+    """The same by sys.settrace, which every version has."""
+    counts = collections.Counter()
+    told = {}  # by identity; to look for a code object itself is slow
+    last = {}  # the offset before, by frame
+    turns = {}
+
+    def is_turn(this, start, end):
+        key = id(this), start, end
+        if key not in turns:
+            turns[key] = native.is_turn_testonly(this, start, end)
+        return turns[key]
+
+    def on_event(frame, event, arg):
+        offsets = told.get(id(frame.f_code))
+        if offsets is None:
+            offsets = chosen.get(frame.f_code)
+            if offsets is None:
+                return None
+            told[id(frame.f_code)] = offsets
+        frame.f_trace_opcodes = True
+        if event != "opcode":
+            if event in ("call", "return"):
+                last.pop(id(frame), None)
+            return on_event
+        offset = frame.f_lasti
+        if offset in offsets and not (
+                last.get(id(frame), -1) >= offset and is_turn(frame.f_code, last[id(frame)], offset)):
+            counts.update(offsets[offset])
+        last[id(frame)] = offset
+        return on_event
+
+    names = dict(names)
+    before = sys.gettrace()
+    threading.settrace(on_event)
+    sys.settrace(on_event)
+    try:
+        exec(code, names)
+        work(names)
+    finally:
+        sys.settrace(before)
+        threading.settrace(before)
+    return counts
 
 
 def differences(native, source, filename, work, names=None):

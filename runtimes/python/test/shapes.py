@@ -177,17 +177,6 @@ async def agen():
 @contextlib.asynccontextmanager
 async def acm():
     yield 1
-def match(x):
-    match x:
-        case 1:
-            r = "one"
-        case [a, b]:
-            r = "two"
-        case {"k": v} if v:
-            r = "map"
-        case _:
-            r = "other"
-    return r
 def cond(a, b):
     if (a and
             b):
@@ -299,13 +288,298 @@ def exc_in_with():
     except KeyError as e:
         x = e
         return x
-def trstar():
+def deflts(
+        a=one(),
+        *, b: int = f(1),
+        c=(1,
+           2)) -> int:
+    return a
+class C(
+        A,
+        metaclass=type):
+    """doc"""
+    y: int = 1
+    z: str
+    for i in range(2):
+        y += i
+    if y: z = 1
+    else: z = 2
+    w = [y
+         for y in range(2)]
+def walrus(a):
+    if (n := len(a)) > 1:
+        return n
+    while (m := a.pop() if a
+           else None): one()
+    return [y for x in a if (y := f(x))]
+def globl():
+    global GLOBAL
+    GLOBAL = 1; other = 2
+    del GLOBAL, \
+        other
+def compare(a, b, c):
+    if a < b < c:
+        x = 1
+    if (a <
+            b
+            < c):
+        x = 2
+    return (a
+            < b <
+            c)
+def nots(a, b):
+    if not a or not (b
+                     and a):
+        x = 1
+    return not (
+        a and b)
+def asserts(a):
+    assert a, (
+        "x")
+    assert one() and \
+        a
+    return 1
+def whilecond(a, b):
+    while (a and
+           b):
+        a -= 1
+    while a < b: a += 1
+    else:
+        a = 0
+    while a < 5 and b:
+        a += 1
+        if a == 3: continue
+        if a == 4:
+            pass
+    return a
+def forelse(n):
+    for i in (1,
+              2,
+              n):
+        if i == 3: break
+    else:
+        i = 0
+    for i in (
+            one(),
+            n):
+        pass
+    for i, j in zip(range(n),
+                    range(n)): one()
+    for i in range(n):
+        for j in range(n):
+            if i == j: continue
+            one()
+def fstr(a):
+    return f"""{a}
+    {f(1)}
+    {f(a)
+     + 1!r:>10}
+    """
+def bigdict(a):
+    d = {
+        "a": f(1),
+        "b": a,
+        "c": {
+            "d": [
+                one(),
+                2,
+            ],
+        },
+    }
+    t = (
+        1,
+        2)
+    return {
+        1,
+        a,
+    }, [
+        *t,
+        a
+    ]
+def fin(a):
+    for i in range(2):
+        try:
+            try:
+                if a: return one()
+            finally:
+                if i: one()
+        finally:
+            for k in range(2):
+                one()
     try:
-        raise ExceptionGroup("x", [ValueError(), KeyError()])
-    except* ValueError:
-        a = 1
-    except* KeyError:
-        a = 2
+        one()
+    finally: one()
+def fin2(a):
+    while True:
+        try:
+            a -= 1
+            if a == 3:
+                continue
+            if a < 1:
+                break
+        except ValueError:
+            raise
+        else:
+            one()
+        finally:
+            try:
+                one(1)
+            except TypeError:
+                one()
+    return a
+def fin3(a):
+    try:
+        with cm():
+            try:
+                return f(a)
+            except TypeError:
+                raise ValueError
+            finally:
+                with cm(): one()
+    except ValueError as e:
+        return e
+    finally:
+        a = None
+def exc(a):
+    try:
+        raise a
+    except KeyError: x = 1
+    except (OSError, ValueError) as e:
+        if e.args:
+            return 2
+        x = 2
+    except Exception: pass
+    else: x = 3
+    try: raise a
+    except: x = 4
+    for i in range(2):
+        try:
+            raise a
+        except Exception as e:
+            if i: continue
+            x = e
+def early(a):
+    if a: return
+    if not a:
+        return
+    one()
+def dead(a):
+    return a
+    one()
+def dead2(a):
+    while True:
+        if a: break
+        a += 1
+    if 0:
+        one()
+    if 1:
+        one()
+    else:
+        f(1)
+    raise_ = a
+    for i in (): one()
+def lambdas(a):
+    g = lambda: a; h = lambda x: (x,
+                                  a)
+    g(); h(1)
+    return sorted([2, 1],
+                  key=lambda k: -k)
+def nestcomp(n):
+    return [
+        [j
+         for j in range(i)]
+        for i in range(n)
+        if i
+        if i > 1
+    ]
+def genexp(n):
+    g = (i
+         for i in range(n)
+         if i)
+    return list(g), {i for i in range(n)}, dict(
+        (i, i) for i in range(n))
+def ydel(n):
+    x = yield
+    while n:
+        n -= 1
+        y = yield (
+            n)
+        try:
+            yield n
+        finally:
+            one()
+    return (yield from
+            range(2))
+async def aw(n):
+    for i in range(n):
+        await co()
+        x = await \
+            co()
+    async with acm(), acm() as a, \
+            acm():
+        await co()
+    async with acm():
+        return 1
+async def aw2(n):
+    try:
+        async for i in agen(): await co()
+        else:
+            x = 1
+        async for i in agen():
+            if i == 1: continue
+            break
+        async for i, in (
+                agen2()):
+            x = i
+        return {k: v async for k, v in agen3()
+                if k}
+    finally:
+        await co()
+async def agen2():
+    yield 1,
+async def agen3():
+    for i in range(2): yield i, \
+        i
+def subscripts(a):
+    a[0][
+        1] = f(
+            2)
+    a[0:
+      1]
+    del a[0][
+        1]
+    x, *y = a, \
+        one()
+    a[f(-1)] += \
+        [1]
+    return a[
+        0
+    ].__class__ \
+        .__name__
+def semicolons(a): x = 1; y = 2; return x
+def raising(a):
+    try:
+        raise ValueError(
+            a) from None
+    except ValueError: pass
+    try:
+        assert not a, "b"
+    except AssertionError: return 1
+def printing(a):
+    "doc"
+    a
+    1
+    ...
+    pass
+def calls(a):
+    one(), f(
+        a), f(x=a)
+    f(
+        x=f(
+            a))
+    return multi2(
+        a, g=lambda *a,
+        b=3: 1)
 def work():
     import asyncio
     for i in range(3): one(); f(1)
@@ -319,8 +593,19 @@ def work():
     except TypeError: pass
     decorated(1); A().m().p; A.s(); list(gen(3)); list(g1()); asyncio.run(co2())
     g = gen(1); next(g); g.close()
-    for x in (1, [1, 2], {"k": 1}, 5): match(x)
     for a in (0, 1):
         for b in (0, 1): cond(a, b)
     chain(" a "); nested(); whiletrue(); rec(3); starargs(1, k=2); imp(); swap(1, 2); aug()
-    impl([1, 2]); impl([]); impl2(3); trreturn([1]); exc_in_with(); trstar()
+    impl([1, 2]); impl([]); impl2(3); trreturn([1]); exc_in_with()
+    deflts(); walrus([1, 2]); walrus([1]); walrus([]); globl()
+    for a in ((1, 2, 3), (1, 2, 0), (3, 2, 1)): compare(*a)
+    for a in (0, 1):
+        for b in (0, 1): nots(a, b)
+    asserts(1); whilecond(2, 1); whilecond(0, 4); forelse(3); forelse(4); fstr(1); bigdict(1)
+    fin(0); fin(1); fin2(6); fin3(1); fin3("a")
+    for a in (KeyError(), OSError(), OSError(1), TypeError()):
+        exc(a)
+    early(0); early(1); dead(1); dead2(0); lambdas(1); nestcomp(4); genexp(3)
+    list(ydel(3)); g = ydel(2); next(g); next(g); g.send(1); g.close()
+    asyncio.run(aw(2)); asyncio.run(aw2(2)); subscripts([[1, 2, [3]], [4]]); semicolons(1)
+    raising(1); raising(0); printing(1); calls(1)

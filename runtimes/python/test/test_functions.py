@@ -4,7 +4,6 @@
 import functools
 import importlib
 import pathlib
-import sys
 import threading
 
 import pytest
@@ -175,24 +174,6 @@ def test_py03_messages(probes, source, make, type, message):
     throwable = probes.take()["return"]["throwable"]
     assert throwable["type"] == type
     assert (plain(throwable["message"]) if "message" in throwable else None) == message
-
-
-def test_py03_unwind_only_while_needed(probes, shop):
-    monitoring = sys.monitoring
-
-    def heard():
-        tool = next(n for n in range(6) if monitoring.get_tool(n) == "sonde")
-        return bool(monitoring.get_events(tool) & monitoring.events.PY_UNWIND)
-
-    probes.set("shop_functions:total", "entry", id="a")
-    assert not heard()
-    probes.set("shop_functions:total", "exit", id="b")
-    probes.set("shop_functions:fails", "exit", id="c")
-    assert heard()
-    probes.remove("b")
-    assert heard()
-    probes.remove("c")
-    assert not heard()
 
 
 def test_py08_siblings_are_left_alone(probes, shop):

@@ -265,3 +265,25 @@ def test_py13_no_unwind_while_only_lines_are_armed(probes, source):
     probes.set(subject.at("# always"), "line")
     assert monitoring.get_events(tool()) == 0
     assert module
+
+
+def test_py03_unwind_only_while_needed(probes, source):
+    module = (subject := source("def f():\n    return 1\ndef g():\n    yield 1\n")).run()
+
+    def heard():
+        found = next(n for n in range(6) if monitoring.get_tool(n) == "sonde")
+        return bool(monitoring.get_events(found) & monitoring.events.PY_UNWIND)
+
+    def events(function):
+        return monitoring.get_local_events(tool(), function.__code__)
+
+    probes.set(subject.path.stem + ":f", "entry", id="a")
+    assert not heard()
+    probes.set(subject.path.stem + ":f", "exit", id="b")
+    probes.set(subject.path.stem + ":g", "exit", id="c")
+    assert heard()
+    assert events(module.g) & monitoring.events.PY_YIELD and not events(module.f) & monitoring.events.PY_YIELD
+    probes.remove("b")
+    assert heard()
+    probes.remove("c")
+    assert not heard() and events(module.g) == 0

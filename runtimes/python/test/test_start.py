@@ -91,7 +91,7 @@ def other_pythons():
     versions = os.path.join(root, "versions")
     for name in sorted(os.listdir(versions)) if os.path.isdir(versions) else []:
         found.append(os.path.join(versions, name, "bin", "python"))
-    supported = ("3.12", "3.13")
+    supported = ("3.12", "3.13", "3.14")
     found = [p for p in found if p and os.path.exists(p) and not any("/%s." % s in p for s in supported)]
     return [p for p in found if subprocess.run([p, "-c", ""], capture_output=True).returncode == 0]
 

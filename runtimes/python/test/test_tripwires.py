@@ -1,7 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """CORE-05: capture runs no code of the application. Objects whose every method raises, and says so, are
 captured whole."""
+import array
+import collections
+import datetime
+import decimal
 import enum
+import pathlib
+import re
+import time
+import types
+import uuid
 
 import pytest
 
@@ -72,6 +81,28 @@ def make(cls, base, *args):
     return base.__new__(cls, *args)
 
 
+def filled(kind, fill):
+    def make_it():
+        value = kind.__new__(wired(kind))
+        fill(value)
+        return value
+
+    return make_it
+
+
+def path(text):
+    # Where a path keeps its text once somebody asked for it; the asking would trip.
+    value = object.__new__(wired(pathlib.PurePosixPath))
+    object.__setattr__(value, "_str", text)
+    return value
+
+
+def identifier():
+    value = object.__new__(wired(uuid.UUID))
+    uuid.UUID.int.__set__(value, 7)
+    return value
+
+
 @pytest.fixture
 def capture(probes, source):
     subject = source("def look(value):\n    return None  # here\n")
@@ -112,6 +143,59 @@ def test_core05_mutable_subclasses(capture, base, fill, data):
     fill(value)
     shown = capture(value)
     assert (shown["type"], plain(shown)) == ("Wired_" + base.__name__, data)
+
+
+@pytest.mark.parametrize("make_it,data", [
+    (filled(collections.OrderedDict, lambda v: (collections.OrderedDict.__init__(v, [("a", 1), ("b", 2)]),
+                                                collections.OrderedDict.move_to_end(v, "a"))), {"b": "2", "a": "1"}),
+    (filled(collections.defaultdict, lambda v: dict.update(v, a=1)), {"a": "1"}),
+    (filled(collections.Counter, lambda v: dict.update(v, a=1)), {"a": "1"}),
+    (filled(collections.deque, lambda v: collections.deque.extend(v, [1, 2])), ["1", "2"]),
+    (lambda: decimal.Decimal.__new__(wired(decimal.Decimal), "1.5"), "1.5"),
+    (lambda: array.array.__new__(wired(array.array), "h", [1, -2]), {"typecode": "h", "items": ["1", "-2"]}),
+    (lambda: datetime.date.__new__(wired(datetime.date), 2024, 2, 29), "2024-02-29"),
+    (lambda: datetime.datetime.__new__(wired(datetime.datetime), 2024, 2, 29), "2024-02-29T00:00:00"),
+    (lambda: datetime.time.__new__(wired(datetime.time), 1, 2, 3), "01:02:03"),
+    (lambda: datetime.timedelta.__new__(wired(datetime.timedelta), 1), "1 day, 0:00:00"),
+    (lambda: datetime.datetime(2024, 2, 29, tzinfo=datetime.tzinfo.__new__(wired(datetime.tzinfo))),
+     "2024-02-29T00:00:00[Wired_tzinfo]"),
+    (lambda: types.ModuleType.__new__(wired(types.ModuleType), "m"), None),
+    (lambda: types.SimpleNamespace.__new__(wired(types.SimpleNamespace)), {}),
+    (identifier, "00000000-0000-0000-0000-000000000007"),
+    (lambda: path("/a/b"), "/a/b"),
+    (lambda: types.MappingProxyType(filled(dict, lambda v: dict.update(v, a=1))()), {"a": "1"}),
+    (lambda: dict.items(filled(dict, lambda v: dict.update(v, a=1))()), {"a": "1"}),
+    (lambda: property.__new__(wired(property)), {}),
+    (lambda: re.compile("a+"), "a+"),
+])
+def test_core05_standard_types(capture, make_it, data):
+    value = make_it()
+    shown = capture(value)
+    deadline = time.monotonic() + 10
+    while str(shown.get("value", "")).startswith("<"):  # a type of a module that was loaded after the agent
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+        shown = capture(value)
+    if data is not None:
+        found = plain(shown)
+        assert found == data and (not isinstance(data, dict) or "a" not in data or list(found) == list(data))
+
+
+def test_core05_numpy(capture):
+    numpy = __import__("numpy")
+    kind = wired(numpy.ndarray, **{"__array_finalize__": lambda *args: None, "__array__": trip("__array__")})
+    item = object.__new__(wired(object))
+    value = numpy.ndarray.__new__(kind, (2,), "O")
+    numpy.ndarray.__setitem__(value, 0, item)
+    number = numpy.float64.__new__(wired(numpy.float64), 1.5)
+    deadline = time.monotonic() + 10
+    while "items" not in capture(value).get("fields", {}) or "value" not in capture(number):
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+    shown = capture(value)
+    assert shown["type"] == "Wired_ndarray"
+    assert [e["type"] for e in shown["fields"]["items"]["elements"]] == ["Wired_object", "NoneType"]
+    assert (capture(number)["type"], plain(capture(number))) == ("Wired_float64", "1.5")
 
 
 def test_core05_objects(capture):

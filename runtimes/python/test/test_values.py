@@ -1,16 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 # Rows: CORE-07
-"""Every kind of value, by its storage; and that reading it changes nothing (PY-14 in part, CORE-04)."""
+"""Every kind of value, by its storage; and that reading it changes nothing (PY-14, CORE-04)."""
+import _pydecimal
+import array
 import collections
 import dataclasses
 import datetime
 import decimal
 import enum
+import fractions
 import functools
+import ipaddress
 import math
+import pathlib
+import re
 import sys
+import time
 import types
 import uuid
+import weakref
+import zoneinfo
 
 import pytest
 
@@ -22,12 +31,14 @@ def capture(probes, source):
     """What a snapshot shows of a value."""
     subject = source("def look(value):\n    return value  # here\n")
     module = subject.run()
+    known = [decimal.Decimal(1), array.array("b", [1]), collections.deque()]
 
     def show(value, **limits):
         probes.set(subject.at("# here"), "line", limits=dict({"time_us": 100000}, **limits))
         module.look(value)
         return captured(probes.take())["value"]
 
+    wait_until_known(show, *known)
     return show
 
 
@@ -60,7 +71,16 @@ class Both(Slots):
 
 
 class Empty:
+    def method(self):
+        pass
+
+
+class Zone(datetime.tzinfo):
     pass
+
+
+STRINGED = pathlib.PurePosixPath("/x/é")
+str(STRINGED)
 
 
 class Number(int):
@@ -91,8 +111,9 @@ class Data:
     y: list
 
 
-@dataclasses.dataclass(slots=True)
+@dataclasses.dataclass
 class SlotData:
+    __slots__ = ("x",)
     x: int
 
 
@@ -125,6 +146,19 @@ class MyError(Exception):
     (datetime.datetime(2024, 2, 29, tzinfo=datetime.timezone(datetime.timedelta(hours=-5, minutes=-30))), "datetime",
      "2024-02-29T00:00:00-05:30"),
     (datetime.timedelta(days=2, seconds=3, microseconds=4), "timedelta", "2 days, 0:00:03.000004"),
+    (datetime.timezone.utc, "timezone", "+00:00"), (zoneinfo.ZoneInfo("UTC"), "ZoneInfo", "UTC"),
+    (datetime.timezone(datetime.timedelta(seconds=3661)), "timezone", "+01:01:01"),
+    (datetime.datetime(2024, 2, 29, tzinfo=zoneinfo.ZoneInfo("UTC")), "datetime", "2024-02-29T00:00:00[UTC]"),
+    (datetime.time(1, tzinfo=Zone()), "time", "01:00:00[Zone]"),
+    (uuid.UUID("12345678-9abc-def0-1234-56789abcdef0"), "UUID", "12345678-9abc-def0-1234-56789abcdef0"),
+    (uuid.UUID(int=5), "UUID", "00000000-0000-0000-0000-000000000005"),
+    (re.compile("a+b"), "Pattern", "a+b"), (re.compile(b"a\xff"), "Pattern", "a\\xff"),
+    (STRINGED, "PurePosixPath", "/x/é"),
+    ([].append, "builtin_function_or_method", "list.append"), (dict.fromkeys, "builtin_function_or_method", "dict.fromkeys"),
+    (str.upper, "method_descriptor", "str.upper"), (int.real, "getset_descriptor", "int.real"),
+    (int.__add__, "wrapper_descriptor", "int.__add__"), (functools.partial.func, "member_descriptor", "partial.func"),
+    ((n for n in ()), "generator", "<genexpr>"), (Empty.method, "function", "test_values.Empty.method"),
+    (Empty().method, "method", "test_values.Empty.method"), (len.__call__.__self__, "builtin_function_or_method", "len"),
 ], ids=lambda v: repr(v)[:20])
 def test_py14_scalars(capture, value, type, text):
     shown = capture(value, length=400)
@@ -150,7 +184,21 @@ def test_py14_scalars(capture, value, type, text):
     (range(1, 10, 2), {"start": "1", "stop": "10", "step": "2"}), (slice(1, None), {"start": "1", "stop": None, "step": None}),
     (MyError(5), {"args": ["message", "5"], "code": "5"}), (KeyError("k"), {"args": ["k"]}),
     (types.SimpleNamespace(a=1), {"a": "1"}), (functools.partial(len, [1]), None),
-    (uuid.UUID(int=5), {"int": "5", "is_safe": {"name": "unknown", "value": None}}),
+    (fractions.Fraction(1, 3), {"_numerator": "1", "_denominator": "3"}),
+    (ipaddress.ip_address("1.2.3.4"), {"_ip": "16909060"}),
+    (types.MappingProxyType({"a": 1}), {"a": "1"}), ({"a": 1}.keys(), ["a"]), ({"a": 1}.values(), ["1"]),
+    ({"a": 1}.items(), {"a": "1"}), (types.MappingProxyType(collections.OrderedDict(a=1)), {"a": "1"}),
+    (collections.deque(), []), (collections.deque([1, "a"], 5), ["1", "a"]),
+    (array.array("h", [1, -2]), {"typecode": "h", "items": ["1", "-2"]}),
+    (array.array("Q", [2**64 - 1]), {"typecode": "Q", "items": [str(2**64 - 1)]}),
+    (array.array("d", [0.1]), {"typecode": "d", "items": ["0.1"]}), (array.array("b"), {"typecode": "b", "items": []}),
+    (memoryview(b"abc"), {"format": "B", "itemsize": "1", "nbytes": "3", "shape": ["3"], "readonly": "true"}),
+    (memoryview(array.array("i", range(6))).cast("B").cast("i", (2, 3)),
+     {"format": "i", "itemsize": "4", "nbytes": "24", "shape": ["2", "3"], "readonly": "false"}),
+    (time.gmtime(0), {"tm_year": "1970", "tm_mon": "1", "tm_mday": "1", "tm_hour": "0", "tm_min": "0", "tm_sec": "0",
+                      "tm_wday": "3", "tm_yday": "1", "tm_isdst": "0"}),
+    (FileNotFoundError(2, "no", "f"), {"args": ["2", "no"], "errno": "2", "strerror": "no", "filename": "f"}),
+    (property(len), {"fget": "len"}), (pathlib.PurePosixPath("a"), None),
 ], ids=lambda v: type(v).__name__)
 def test_py14_containers(capture, value, data):
     shown = capture(value)
@@ -161,13 +209,124 @@ def test_py14_containers(capture, value, data):
 
 def test_py14_opaque(capture):
     """What has no fields that could be read natively says what it is and where."""
-    for value in (object(), decimal.Decimal("1.5"), memoryview(b"x"), collections.deque([1])):
+    released = memoryview(b"x")
+    released.release()
+    for value in (object(), released, iter([]), iter({}), weakref.ref(Empty), list[int], enumerate([]), Empty().__init__):
         shown = capture(value)
         assert shown.get("value", repr(shown)).startswith("<%s at 0x" % type(value).__name__)
 
 
+DECIMALS = """0 -0 1 -1.50 0.1 1E+3 1E-6 1E-7 -1.234E-10 123456789012345678 1234567890123456789 12345678901234567890
+    0E+5 0E-9 0.000001 0.0000001 1E+999999999999999999 -1.5E-999999999999999990 NaN -NaN NaN123 sNaN -sNaN77
+    Infinity -Infinity 99999999999999999999999999999999999999.99999999999999999999999999999999999999""".split()
+
+
+@pytest.mark.parametrize("kind", [decimal.Decimal, _pydecimal.Decimal], ids=["C", "Python"])
+def test_py14_decimals(capture, kind):
+    long = "9" * 300 + "." + "0123456789" * 70
+    for text in DECIMALS + ["1" + "0" * k for k in (17, 18, 19, 37, 38, 39)] + [long]:
+        value = kind(text)
+        shown = capture(value, length=3000)
+        assert (shown["type"], shown["value"]) == ("Decimal", str(value))
+    with decimal.localcontext(decimal.Context(prec=60)):
+        assert capture(decimal.Decimal(1) / 7)["value"] == str(decimal.Decimal(1) / 7)
+    class Money(kind):
+        pass
+    assert plain(capture(Money("1.5"))) == "1.5"
+    assert capture(Money("1.5"))["type"] == "Money"
+
+
+def test_py14_order_of_ordered_dict(capture):
+    """That of its list, which is not that of the dictionary in it."""
+    value = collections.OrderedDict((n, str(n)) for n in range(50))
+    for n in (7, 0, 49, 7):
+        value.move_to_end(n)
+    value.move_to_end(20, last=False)
+    del value[3]
+    value[3] = "again"
+    for subject in (value, collections.OrderedDict(), type("Sub", (collections.OrderedDict,), {})(value)):
+        shown = capture(subject)
+        assert [(plain(k), plain(v)) for k, v in shown["entries"]] == [(str(k), v) for k, v in subject.items()]
+    big = collections.OrderedDict((n, n) for n in range(40000))
+    for n in range(0, 300, 2):
+        big.move_to_end(n, last=False)
+    shown = capture(big)
+    assert shown["size"] == 40000 and [plain(k) for k, _ in shown["entries"]] == [str(n) for n in list(big)[:100]]
+    assert {plain(v) for (k, v) in shown["entries"] if plain(v) != plain(k)} <= {"unreadable"}
+
+
+def test_py14_deques_of_any_history(capture):
+    value = collections.deque()
+    for n in range(200):
+        value.append(n)
+        value.appendleft(-n)
+        if n % 3 == 0:
+            value.popleft()
+        if n % 20 == 0:
+            assert plain(capture(value, elements=1000)) == [str(v) for v in value]
+    value.rotate(77)
+    assert plain(capture(value, elements=1000)) == [str(v) for v in value]
+    assert (len(capture(value)["elements"]), capture(value)["size"]) == (100, len(value))
+
+
+def test_py14_paths(capture):
+    """Their text when it is stored; it is not computed."""
+    path = pathlib.PurePosixPath("a", "b")
+    assert "value" not in capture(path) and capture(path)["type"] == "PurePosixPath"
+    assert plain(capture(path)).get("_raw_paths", ["a", "b"]) == ["a", "b"]
+    assert "_str" not in plain(capture(path))
+    assert str(path) and capture(path)["value"] == "a/b"
+
+
+def test_py14_numpy(capture):
+    numpy = __import__("numpy")
+    wait_until_known(capture, numpy.zeros(1), numpy.int8(1))
+    grid = numpy.arange(6, dtype="i8").reshape(2, 3)
+    for value, dtype, items in [
+            (grid, "int64", "0 1 2 3 4 5"), (grid.T, "int64", "0 3 1 4 2 5"), (grid[::-1, ::2], "int64", "3 5 0 2"),
+            (numpy.array(5), "int64", "5"), (numpy.zeros((2, 0)), "float64", ""),
+            (numpy.array([0.1]), "float64", "0.1"), (numpy.array([0.5], "f4"), "float32", "0.5"),
+            (numpy.array([1.5, -65504, 2.0**-14, 2.0**-15], "f2"), "float16",
+             "1.5 -65504.0 6.103515625e-05 3.0517578125e-05"),
+            (numpy.array([True, False]), "bool", "true false"), (numpy.array([255], "u1"), "uint8", "255"),
+            (numpy.array([2**64 - 1], "u8"), "uint64", str(2**64 - 1)), (numpy.array([1 + 2j]), "complex128", "(1+2j)"),
+            (numpy.array(["a", "bcd"]), "<U3", "a bcd"), (numpy.array([b"x"]), "S1", "x"),
+            (numpy.array([None, "t"], object), "object", "None t"), (numpy.zeros(2).view(numpy.matrix), "float64", "0.0 0.0")]:
+        shown = plain(capture(value))
+        assert (shown["dtype"], shown["shape"]) == (dtype, [str(n) for n in value.shape])
+        assert [str(item) for item in shown["items"]] == items.split()
+    for value, dtype in [(numpy.array(["2020"], "M8[D]"), "datetime64"), (numpy.array([1], ">i4"), ">int32"),
+                         (numpy.zeros(1, "i4,f8"), "void")]:
+        assert plain(capture(value)) == {"dtype": dtype, "shape": ["1"]}
+    large = capture(numpy.arange(1000))["fields"]["items"]
+    assert (len(large["elements"]), large["size"], large["not_captured_reason"]) == (100, 1000, "collection_size")
+
+
+def test_py14_numpy_scalars(capture):
+    numpy = __import__("numpy")
+    wait_until_known(capture, numpy.zeros(1), numpy.int8(1))
+    for name, given, text in [
+            ("bool_", True, "true"), ("int8", -3, "-3"), ("uint8", 255, "255"), ("int16", -300, "-300"),
+            ("uint16", 65535, "65535"), ("int32", -5, "-5"), ("uint32", 2**32 - 1, str(2**32 - 1)),
+            ("int64", -(2**63), str(-(2**63))), ("uint64", 2**64 - 1, str(2**64 - 1)), ("float16", 0.5, "0.5"),
+            ("float32", 0.25, "0.25"), ("float64", 0.1, "0.1"), ("complex64", 1 + 2j, "(1+2j)"),
+            ("complex128", 1 - 2j, "(1-2j)"), ("str_", "é", "é"), ("bytes_", b"x", "x")]:
+        value = getattr(numpy, name)(given)
+        shown = capture(value)
+        assert (shown["type"], shown["value"]) == (type(value).__name__, text)
+
+
+def wait_until_known(capture, *values):
+    """What was imported after the agent is looked at by a thread of its own when the first is met."""
+    for value in values:
+        deadline = time.monotonic() + 10
+        while str(capture(value).get("value", "")).startswith("<"):
+            assert time.monotonic() < deadline
+            time.sleep(0.002)
+
+
 def test_py14_integers_beyond_decimal(capture):
-    for value in (2**1020 - 1, 2**1021, -(2**1500) + 1, 2**5000):
+    for value in (2**1020 - 1, 2**1021, -(2**1500) + 1, 2**5000, 2**20000 + 1):
         shown = capture(value, length=4000)
         text = str(value) if value.bit_length() <= 1020 else hex(value)
         assert shown["value"] == text[:1024] or shown["value"] == text
@@ -220,6 +379,21 @@ def test_py14_field_order_and_deletion(capture):
     assert capture(one)["fields"] == {}
     one.__dict__ = {"new": 1, 2: 3}
     assert plain(capture(one)) == {"new": "1"}
+
+
+def test_py14_reading_leaves_references(capture):
+    """Nothing that is reached holds a reference more afterwards."""
+    inner = object()
+    holders = [[inner], collections.deque([inner]), collections.OrderedDict(a=inner), {"a": inner}.values(),
+               types.MappingProxyType({"a": inner}), functools.partial(len, inner), weakref.ref(Empty), array.array("h", [1]),
+               memoryview(b"x"), decimal.Decimal("1.5"), uuid.UUID(int=1), re.compile("x"), STRINGED, Colour.RED]
+    before = [sys.getrefcount(value) for value in holders], sys.getrefcount(inner)
+    for _ in range(20):
+        for value in holders:
+            capture(value)
+    del value
+    assert ([sys.getrefcount(value) for value in holders], sys.getrefcount(inner)) == before
+    holders[7].append(2)  # no buffer of it is held
 
 
 def test_py14_reading_changes_nothing(capture):

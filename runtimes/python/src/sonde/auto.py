@@ -33,7 +33,7 @@ def _unsupported():
     """Why this interpreter can not have an agent, or None."""
     if sys.implementation.name != "cpython":
         return "%s is not supported" % sys.implementation.name
-    if sys.version_info < (3, 12) or sys.version_info >= (3, 14):
+    if sys.version_info < (3, 9) or sys.version_info >= (3, 15):
         return "Python %d.%d is not supported yet" % sys.version_info[:2]
     if not getattr(sys, "_is_gil_enabled", lambda: True)() or "t" in getattr(sys, "abiflags", ""):
         return "free-threaded Python is not supported yet"

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Every code object that is alive. A watcher of the interpreter tells of new and dying ones;
- * what was there before is found by one walk, at the first question.
- *
- * No reference is held: an entry leaves when its code dies.
+ * Every code object that is alive. With an interpreter that tells of new and dying ones
+ * (monitoring/code_index.c), what was there before is found by one walk, at the first question,
+ * and no reference is held: an entry leaves when its code dies. With one that does not
+ * (rewriting/code_index.c), each safe point that asks walks once, and what was found is held
+ * until sonde_py_engine_rest.
  *
  * Ctx: VM lock, unless said otherwise. */
 #ifndef SONDE_PY_CODE_INDEX_H
@@ -22,6 +23,13 @@ void sonde_py_index_stop(void);
 /* Calls `visit` for every live code object; it must not run Python code. SONDE_E_NOMEM when
  * the walk could not be finished: what was visited is then not everything. */
 int sonde_py_index_each(void (*visit)(PyCodeObject *code, void *arg), void *arg);
+
+/* Some probe waits for code that is not there: from now on the agent is told in time of all that
+ * comes. */
+void sonde_py_index_await(void);
+
+/* Whether sonde_py_code_dies will be called when this code object is freed. */
+bool sonde_py_index_tells_end(PyCodeObject *code);
 
 /* Tells the agent of code that got its file name late (importlib sets it on code from a .pyc)
  * or stands alone (a code object made from another). */

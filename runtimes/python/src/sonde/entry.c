@@ -7,8 +7,10 @@
 #include "compat/compat_verify.h"
 #include "core/base/os.h"
 #include "engine.h"
+#include "known_types.h"
 #include "state.h"
 #include "test_support.h"
+#include "trace.h"
 #include "vm_thread.h"
 
 #include <unistd.h>
@@ -36,6 +38,8 @@ verify(void)
     sonde_py.parts = sonde_py_verify(sonde_py.forced);
     sonde_py.parts |= sonde_py_engine_verify(sonde_py.forced, &engine_checked);
     sonde_py.checked = SONDE_PY_PARTS_SHARED | engine_checked;
+    sonde_py_known_look();
+    sonde_py_trace_look();
     if (collects) {
         PyGC_Enable();
     }
@@ -251,7 +255,7 @@ exec_module(PyObject *module)
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, exec_module},
-    {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+    SONDE_PY_MODULE_SLOTS
     {0, NULL},
 };
 

@@ -7,7 +7,6 @@
 #include "names.h"
 #include "state.h"
 #include "text.h"
-#include "vm_thread.h"
 
 #include <unistd.h>
 
@@ -21,6 +20,7 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
 {
     char file_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
     char path_buf[SONDE_PATH_BYTES];
+    sonde_py_keep_qualname(code);
     struct sonde_place place = {.code = (uint64_t)(uintptr_t)code, .position = position};
     struct sonde_str file =
         sonde_path_plain(sonde_py_text(code->co_filename, file_buf), path_buf);
@@ -82,6 +82,7 @@ is_part_of_statement(const PyCodeObject *code)
            sonde_py_text_is(code->co_name, SONDE_STR("<listcomp>")) ||
            sonde_py_text_is(code->co_name, SONDE_STR("<setcomp>")) ||
            sonde_py_text_is(code->co_name, SONDE_STR("<dictcomp>")) ||
+           sonde_py_text_is(code->co_name, SONDE_STR("__annotate__")) || /* 3.14 */
            (PyUnicode_IS_ASCII(code->co_name) &&
             strncmp(PyUnicode_DATA(code->co_name), "<generic parameters of ", 23) == 0);
 }
@@ -261,7 +262,7 @@ say_no_file(struct sonde_finding *finding, struct sonde_str file)
             return;
         }
     }
-    sonde_py_vm_thread_watch_late();
+    sonde_py_index_await();
     sonde_finding_cause(finding, SONDE_CAUSE_FILE_NOT_LOADED,
                         "waits until code of %.*s is loaded", (int)file.len, file.ptr);
 }

@@ -8,7 +8,6 @@
 #include "names.h"
 #include "state.h"
 #include "text.h"
-#include "vm_thread.h"
 
 #include <stdio.h>
 
@@ -197,7 +196,7 @@ say_nowhere(struct sonde_finding *finding, struct search *search,
     }
     struct sonde_str text = location->text;
     if (loaded == NULL) {
-        sonde_py_vm_thread_watch_late();
+        sonde_py_index_await();
         sonde_finding_cause(finding, SONDE_CAUSE_MODULE_NOT_LOADED,
                             "waits until the module of %.*s is loaded", (int)text.len,
                             text.ptr);

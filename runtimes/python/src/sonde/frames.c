@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "frames.h"
 
+#include "code_index.h"
 #include "core/base/os.h"
 #include "fields.h"
 #include "lines.h"
@@ -55,6 +56,10 @@ line_of(PyCodeObject *code, int unit)
         i++;
     }
     if (i == MEMO_WAYS) {
+        if (!sonde_py_index_tells_end(code)) {
+            int line = sonde_py_line_of_unit(code, unit);
+            return line > 0 ? (uint32_t)line : 0;
+        }
         /* The first is the newest; the last makes room. */
         memmove(&set[1], &set[0], (MEMO_WAYS - 1) * sizeof(set[0]));
         i = 0;
@@ -75,11 +80,12 @@ sonde_py_frames_forget(const PyCodeObject *code)
 }
 
 static bool
-write_frame(struct sonde_tape *tape, PyCodeObject *code, uint32_t line)
+write_frame(struct sonde_tape *tape, const PyCodeObject *code, PyObject *qualname,
+            uint32_t line)
 {
     char file_buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
     return sonde_tape_frame(tape, sonde_py_text(code->co_filename, file_buf),
-                            sonde_py_text(sonde_py_code_qualname(code), name_buf), line);
+                            sonde_py_text(qualname, name_buf), line);
 }
 
 /* Frames from `frame` outwards, in a stack that is open. */
@@ -94,7 +100,7 @@ write_frames(struct sonde_tape *tape, sonde_py_frame *frame, uint32_t line)
         if (line == 0) {
             line = line_of(code, sonde_py_frame_unit(frame, code));
         }
-        if (!write_frame(tape, code, line)) {
+        if (!write_frame(tape, code, sonde_py_frame_qualname(frame, code), line)) {
             return;
         }
         line = 0;
@@ -187,10 +193,10 @@ argument_count(const PyCodeObject *code)
            (code->co_flags & CO_VARKEYWORDS ? 1 : 0);
 }
 
-/* Writes the variables in slots from…to-1 that are bound. */
+/* Writes the group of the variables in slots from…to-1 that are bound and wanted. */
 static void
-write_slots(struct sonde_tape *tape, sonde_py_frame *frame, PyCodeObject *code, int from,
-            int to)
+write_slots(struct sonde_tape *tape, enum sonde_group group, sonde_py_frame *frame,
+            PyCodeObject *code, int from, int to)
 {
     char buf[SONDE_PY_TEXT_BYTES];
     for (int i = from; i < to && !sonde_tape_is_full(tape); i++) {
@@ -199,8 +205,10 @@ write_slots(struct sonde_tape *tape, sonde_py_frame *frame, PyCodeObject *code, 
         if (value == NULL || (name.len > 0 && name.ptr[0] == '.')) {
             continue; /* not bound yet, or the nameless argument of a comprehension */
         }
-        sonde_tape_name(tape, name);
-        sonde_py_write_value(tape, value);
+        if (sonde_tape_wants(tape, group, name)) {
+            sonde_tape_name(tape, name);
+            sonde_py_write_value(tape, value);
+        }
     }
 }
 
@@ -231,7 +239,8 @@ write_namespace(struct sonde_tape *tape, PyObject *space)
             continue;
         }
         struct sonde_str name = sonde_py_text(key, buf);
-        if (!is_definition(name, value)) {
+        if (!is_definition(name, value) &&
+            sonde_tape_wants(tape, SONDE_GROUP_LOCALS, name)) {
             sonde_tape_name(tape, name);
             sonde_py_write_value(tape, value);
         }
@@ -247,7 +256,7 @@ sonde_py_write_arguments(struct sonde_tape *tape, sonde_py_frame *frame,
         return;
     }
     sonde_tape_group_begin(tape, SONDE_GROUP_ARGUMENTS);
-    write_slots(tape, frame, code, 0, count);
+    write_slots(tape, SONDE_GROUP_ARGUMENTS, frame, code, 0, count);
     sonde_tape_group_end(tape);
 }
 
@@ -255,7 +264,7 @@ void
 sonde_py_write_locals(struct sonde_tape *tape, sonde_py_frame *frame, PyCodeObject *code)
 {
     sonde_tape_group_begin(tape, SONDE_GROUP_LOCALS);
-    write_slots(tape, frame, code, argument_count(code),
+    write_slots(tape, SONDE_GROUP_LOCALS, frame, code, argument_count(code),
                 sonde_py_code_variable_count(code));
     if (!(code->co_flags & CO_OPTIMIZED)) {
         write_namespace(tape, sonde_py_frame_namespace(frame));
@@ -294,10 +303,25 @@ write_traceback(struct sonde_tape *tape, PyObject *traceback, const PyCodeObject
     for (size_t i = 0; i < kept; i++) {
         PyTracebackObject *entry = ring[(count - 1 - i) % FRAMES_MAX];
         if (!write_frame(tape, sonde_py_frame_object_code(entry->tb_frame),
+                         sonde_py_frame_object_qualname(entry->tb_frame),
                          traceback_line(entry))) {
             return;
         }
     }
+}
+
+/* Where the exception left the frame; 0: as the frame has it. Rewritten code is not there any
+ * more while it tells. */
+static uint32_t
+line_left(PyObject *exception, const PyCodeObject *left)
+{
+    PyObject *traceback = ((PyBaseExceptionObject *)exception)->traceback;
+    if (traceback == NULL || !PyTraceBack_Check(traceback)) {
+        return 0;
+    }
+    PyTracebackObject *entry = (PyTracebackObject *)traceback;
+    return sonde_py_frame_object_code(entry->tb_frame) == left ? traceback_line(entry)
+                                                               : 0;
 }
 
 void
@@ -312,7 +336,7 @@ sonde_py_write_throwable(struct sonde_tape *tape, PyObject *exception,
         sonde_tape_stack_begin(tape);
         write_traceback(tape, ((PyBaseExceptionObject *)exception)->traceback,
                         sonde_py_frame_code(frame));
-        write_frames(tape, frame, 0);
+        write_frames(tape, frame, line_left(exception, sonde_py_frame_code(frame)));
         sonde_tape_stack_end(tape);
     }
     sonde_tape_group_end(tape);

@@ -2,7 +2,9 @@
 #include "hits.h"
 
 #include "frames.h"
+#include "outcomes.h"
 #include "state.h"
+#include "trace.h"
 #include "values.h"
 
 #include <errno.h>
@@ -20,6 +22,7 @@ static void
 write_head(struct sonde_hit *hit, sonde_py_frame *frame, uint32_t line)
 {
     sonde_py_write_thread(hit->tape);
+    sonde_py_write_trace(hit->tape);
     if (hit->def->captures_stack) {
         sonde_py_write_stack(hit->tape, frame, line);
     }
@@ -61,13 +64,15 @@ static void
 capture_exit(struct sonde_hit *hit, sonde_py_frame *frame, PyCodeObject *code,
              PyObject *value, PyObject *exception)
 {
+    enum sonde_outcome outcome = sonde_py_outcome(code, exception);
     sonde_tape_section_begin(hit->tape, SONDE_SECTION_RETURN);
+    sonde_tape_outcome(hit->tape, outcome);
     if (hit->def->captures_locals) {
         sonde_py_write_locals(hit->tape, frame, code);
     }
-    if (exception != NULL) {
+    if (outcome == SONDE_OUTCOME_RAISED) {
         sonde_py_write_throwable(hit->tape, exception, frame, hit->def->captures_stack);
-    } else if (hit->def->captures_return) {
+    } else if (outcome == SONDE_OUTCOME_RETURNED && hit->def->captures_return) {
         sonde_tape_group_begin(hit->tape, SONDE_GROUP_RETURN_VALUE);
         sonde_py_write_value(hit->tape, value);
         sonde_tape_group_end(hit->tape);
@@ -143,6 +148,26 @@ sonde_py_hit_exit(struct sonde_py_armed *armed, PyCodeObject *code, PyObject *va
             int saved_errno = errno;
             capture_exit(&hit, frame, code, value, exception);
             errno = saved_errno;
+        }
+    }
+}
+
+void
+sonde_py_hit_suspend(struct sonde_py_armed *armed, sonde_py_frame *frame)
+{
+    for (uint32_t i = 0; frame != NULL && armed->is_told && i < armed->count; i++) {
+        if (armed->sites[i].position == SONDE_PY_WHOLE) {
+            sonde_hit_suspend(armed->sites[i].site, frame_id(frame));
+        }
+    }
+}
+
+void
+sonde_py_hit_resume(struct sonde_py_armed *armed, sonde_py_frame *frame)
+{
+    for (uint32_t i = 0; frame != NULL && armed->is_told && i < armed->count; i++) {
+        if (armed->sites[i].position == SONDE_PY_WHOLE) {
+            sonde_hit_resume(armed->sites[i].site, frame_id(frame));
         }
     }
 }

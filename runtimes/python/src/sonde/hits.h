@@ -24,4 +24,9 @@ void sonde_py_hit_entry(struct sonde_py_armed *armed, PyCodeObject *code);
 void sonde_py_hit_exit(struct sonde_py_armed *armed, PyCodeObject *code, PyObject *value,
                        PyObject *exception);
 
+/* A frame is about to be suspended, or goes on. Where none waits: a few loads. NULL is allowed for
+ * a frame that could not be told. */
+void sonde_py_hit_suspend(struct sonde_py_armed *armed, sonde_py_frame *frame);
+void sonde_py_hit_resume(struct sonde_py_armed *armed, sonde_py_frame *frame);
+
 #endif

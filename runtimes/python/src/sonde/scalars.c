@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "scalars.h"
 
+#include "fields.h"
 #include "state.h"
 #include "text.h"
 
@@ -83,25 +84,67 @@ write_hex(struct sonde_tape *tape, struct sonde_str type, const digit *digits,
     sonde_tape_number(tape, type, (struct sonde_str){text, at});
 }
 
+/* The digits follow what every int has, which is what the type says of its size. */
+static const digit *
+digits_of(PyObject *value)
+{
+    return (const digit *)((const char *)value + PyLong_Type.tp_basicsize);
+}
+
 void
 sonde_py_write_int(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
-    const PyLongObject *number = (const PyLongObject *)value;
-    if (PyUnstable_Long_IsCompact(number)) {
-        sonde_tape_int(tape, type, PyUnstable_Long_CompactValue(number));
+    int overflow;
+    long long small = PyLong_AsLongLongAndOverflow(value, &overflow);
+    if (overflow == 0) {
+        sonde_tape_int(tape, type, small);
         return;
     }
     if (!sonde_py_has(SONDE_PY_PART_INTS)) {
         sonde_tape_skip(tape, type, SONDE_REASON_UNREADABLE);
         return;
     }
+    const PyLongObject *number = (const PyLongObject *)value;
     size_t count = sonde_py_int_size(number);
-    const digit *digits = number->long_value.ob_digit;
     if (count * PyLong_SHIFT <= 1020) {
-        write_decimal(tape, type, digits, count, sonde_py_int_is_negative(number));
+        write_decimal(tape, type, digits_of(value), count,
+                      sonde_py_int_is_negative(number));
     } else {
-        write_hex(tape, type, digits, count, sonde_py_int_is_negative(number));
+        write_hex(tape, type, digits_of(value), count, sonde_py_int_is_negative(number));
     }
+}
+
+bool
+sonde_py_int_bytes(PyObject *value, unsigned char *out, size_t size)
+{
+    if (value == NULL || !PyLong_Check(value) || !sonde_py_has(SONDE_PY_PART_INTS) ||
+        sonde_py_int_is_negative((const PyLongObject *)value)) {
+        return false;
+    }
+    const digit *digits = digits_of(value);
+    size_t count = sonde_py_int_size((const PyLongObject *)value), at = 0;
+    unsigned char bytes[16] = {0};
+    unsigned bits = 0;
+    uint64_t left = 0;
+    for (size_t i = 0; i < count || bits > 0;) {
+        if (bits < 8 && i < count) {
+            left |= (uint64_t)digits[i++] << bits;
+            bits += PyLong_SHIFT;
+            continue;
+        }
+        unsigned char byte = (unsigned char)left;
+        if (at < size && at < sizeof(bytes)) {
+            bytes[at++] = byte;
+        } else if (byte != 0) {
+            return false;
+        }
+        left >>= 8;
+        bits = bits > 8 ? bits - 8 : 0;
+    }
+    for (size_t i = 0; i < size; i++) {
+        out[i] = bytes[size - 1 - i];
+    }
+    return true;
 }
 
 /* --- Floats --------------------------------------------------------------------------------- */
@@ -167,27 +210,56 @@ write_class(struct sonde_tape *tape, struct sonde_str type, PyTypeObject *class)
                     strlen(class->tp_name));
 }
 
+static bool
+is_descriptor(PyTypeObject *base)
+{
+    return base == &PyMethodDescr_Type || base == &PyWrapperDescr_Type ||
+           base == &PyClassMethodDescr_Type || base == &PyMemberDescr_Type ||
+           base == &PyGetSetDescr_Type;
+}
+
 bool
 sonde_py_is_qualified(PyTypeObject *base)
 {
     return base == &PyFunction_Type || base == &PyMethod_Type ||
            base == &PyCFunction_Type || base == &PyModule_Type || base == &PyGen_Type ||
            base == &PyCoro_Type || base == &PyAsyncGen_Type || base == &PyCode_Type ||
-           base == &PyCMethod_Type;
+           base == &PyCMethod_Type || is_descriptor(base);
 }
 
+/* "math.sin"; "list.append" for what belongs to an object. */
 static void
 write_builtin(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
     const PyCFunctionObject *function = (const PyCFunctionObject *)value;
-    const char *name = function->m_ml->ml_name;
     char buf[SONDE_PY_TEXT_BYTES], text[2 * SONDE_PY_TEXT_BYTES];
-    struct sonde_str module = sonde_py_text(function->m_module, buf);
-    if (sonde_str_eq(module, SONDE_STR("builtins"))) {
-        module.len = 0;
+    struct sonde_str owner = sonde_py_text(function->m_module, buf);
+    if (sonde_str_eq(owner, SONDE_STR("builtins"))) {
+        owner.len = 0;
+    } else if (function->m_module == NULL && function->m_self != NULL &&
+               !PyModule_Check(function->m_self)) {
+        owner = sonde_py_type_name(PyType_Check(function->m_self)
+                                       ? (PyTypeObject *)function->m_self
+                                       : Py_TYPE(function->m_self),
+                                   buf);
     }
-    int len = snprintf(text, sizeof(text), "%.*s%s%s", (int)module.len, module.ptr,
-                       module.len > 0 ? "." : "", name);
+    int len = snprintf(text, sizeof(text), "%.*s%s%s", (int)owner.len, owner.ptr,
+                       owner.len > 0 ? "." : "", function->m_ml->ml_name);
+    struct sonde_str whole = str_of(text, len, sizeof(text));
+    sonde_tape_text(tape, type, SONDE_ENCODING_UTF8, whole.ptr, whole.len);
+}
+
+/* "str.upper", of a class's method or member. */
+static void
+write_descriptor(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    const PyDescrObject *descriptor = (const PyDescrObject *)value;
+    char buf[SONDE_PY_TEXT_BYTES], name_buf[SONDE_PY_TEXT_BYTES];
+    char text[2 * SONDE_PY_TEXT_BYTES + 2];
+    struct sonde_str owner = sonde_py_type_name(descriptor->d_type, buf);
+    struct sonde_str name = sonde_py_text(descriptor->d_name, name_buf);
+    int len = snprintf(text, sizeof(text), "%.*s.%.*s", (int)owner.len, owner.ptr,
+                       (int)name.len, name.ptr);
     struct sonde_str whole = str_of(text, len, sizeof(text));
     sonde_tape_text(tape, type, SONDE_ENCODING_UTF8, whole.ptr, whole.len);
 }
@@ -209,11 +281,15 @@ sonde_py_write_qualified(struct sonde_tape *tape, struct sonde_str type, PyObjec
         }
     } else if (PyCFunction_Check(value)) {
         write_builtin(tape, type, value);
+    } else if (is_descriptor(Py_TYPE(value))) {
+        write_descriptor(tape, type, value);
     } else if (PyModule_Check(value)) {
         write_name(tape, type, NULL,
                    sonde_py_dict_find(PyModule_GetDict(value), SONDE_STR("__name__")));
     } else if (PyCode_Check(value)) {
-        write_name(tape, type, NULL, ((PyCodeObject *)value)->co_qualname);
+        PyObject *name = sonde_py_field(value, SONDE_STR("co_qualname")); /* 3.11 */
+        write_name(tape, type, NULL,
+                   name != NULL ? name : ((PyCodeObject *)value)->co_name);
     } else {
         write_name(tape, type, NULL, ((PyGenObject *)value)->gi_qualname);
     }
@@ -250,32 +326,46 @@ delta_text(PyObject *value, char *out, size_t size)
                     seconds / 60 % 60, seconds % 60, tail);
 }
 
-/* "+02:00" for datetime.timezone, whose offset is its first member; "" for a tzinfo of
- * somebody's, which only its own code could tell. */
+/* "+02:00" for datetime.timezone, whose offset is its first member; "[Europe/Paris]" for one
+ * that says a key; for a tzinfo of somebody's, whose offset only its own code could tell, its
+ * type. "" for none. */
 static void
 zone_text(PyObject *zone, char *out, size_t size)
 {
+    char buf[SONDE_PY_TEXT_BYTES];
     out[0] = '\0';
-    if (zone == NULL || strcmp(Py_TYPE(zone)->tp_name, "datetime.timezone") != 0 ||
-        Py_TYPE(zone)->tp_flags & Py_TPFLAGS_HEAPTYPE) {
+    if (zone == NULL || zone == Py_None) {
         return;
     }
-    PyObject *offset = *(PyObject **)(zone + 1);
+    PyObject *offset = NULL;
+    if (strcmp(Py_TYPE(zone)->tp_name, "datetime.timezone") == 0 &&
+        !(Py_TYPE(zone)->tp_flags & Py_TPFLAGS_HEAPTYPE)) {
+        offset = *(PyObject **)(zone + 1);
+    }
     if (offset == NULL || strcmp(Py_TYPE(offset)->tp_name, "datetime.timedelta") != 0) {
+        PyObject *key = sonde_py_field(zone, SONDE_STR("key"));
+        struct sonde_str name = key != NULL && PyUnicode_Check(key)
+                                    ? sonde_py_text(key, buf)
+                                    : sonde_py_type_name(Py_TYPE(zone), buf);
+        snprintf(out, size, "[%.*s]", (int)name.len, name.ptr);
         return;
     }
     int seconds =
         PyDateTime_DELTA_GET_DAYS(offset) * 86400 + PyDateTime_DELTA_GET_SECONDS(offset);
     int ahead = seconds < 0 ? -seconds : seconds;
-    snprintf(out, size, "%c%02d:%02d", seconds < 0 ? '-' : '+', ahead / 3600,
-             ahead / 60 % 60);
+    char odd[8] = "";
+    if (ahead % 60 != 0) {
+        snprintf(odd, sizeof(odd), ":%02d", ahead % 60);
+    }
+    snprintf(out, size, "%c%02d:%02d%s", seconds < 0 ? '-' : '+', ahead / 3600,
+             ahead / 60 % 60, odd);
 }
 
 static int
 time_text(int hour, int minute, int second, int micros, PyObject *zone, char *out,
           size_t size)
 {
-    char tail[16] = "", offset[16];
+    char tail[16] = "", offset[80];
     zone_text(zone, offset, sizeof(offset));
     if (micros != 0) {
         snprintf(tail, sizeof(tail), ".%06d", micros);
@@ -287,7 +377,7 @@ static int
 datetime_text(PyObject *value, char *out, size_t size)
 {
     const PyDateTime_DateTime *moment = (const PyDateTime_DateTime *)value;
-    char clock[48];
+    char clock[120];
     time_text(PyDateTime_DATE_GET_HOUR(value), PyDateTime_DATE_GET_MINUTE(value),
               PyDateTime_DATE_GET_SECOND(value), PyDateTime_DATE_GET_MICROSECOND(value),
               moment->hastzinfo ? moment->tzinfo : NULL, clock, sizeof(clock));
@@ -299,7 +389,7 @@ bool
 sonde_py_try_write_date(struct sonde_tape *tape, struct sonde_str type,
                         PyTypeObject *base, PyObject *value)
 {
-    char text[96];
+    char text[160];
     int len;
     /* The C module's own types have static names; nothing made in Python can have them. */
     if (strncmp(base->tp_name, "datetime.", 9) != 0) {

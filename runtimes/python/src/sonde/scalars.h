@@ -13,6 +13,10 @@
  * hexadecimal. */
 void sonde_py_write_int(struct sonde_tape *tape, struct sonde_str type, PyObject *value);
 
+/* An int that is not negative as `size` bytes (at most 16), the highest first. False: it is
+ * none or does not fit. */
+bool sonde_py_int_bytes(PyObject *value, unsigned char *out, size_t size);
+
 /* As repr() writes it. */
 void sonde_py_write_complex(struct sonde_tape *tape, struct sonde_str type,
                             Py_complex value);

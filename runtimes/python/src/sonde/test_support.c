@@ -5,6 +5,7 @@
 
 #include "adapter.h"
 #include "core/capture/tape_reader.h"
+#include "engine.h"
 #include "lines.h"
 #include "state.h"
 
@@ -218,9 +219,14 @@ decode_group(struct decoding *at, PyObject *section)
 static PyObject *
 decode_section(struct decoding *at)
 {
+    static const char *const outcomes[] = {"", "returned", "raised", "closed",
+                                           "cancelled"};
     PyObject *section = PyDict_New();
-    while (section != NULL && next(at) && at->event.kind == SONDE_TAPE_GROUP_BEGIN) {
-        if (!decode_group(at, section)) {
+    while (section != NULL && next(at) && at->event.kind != SONDE_TAPE_SECTION_END) {
+        bool is_outcome = at->event.kind == SONDE_TAPE_OUTCOME;
+        if (!(is_outcome ? put(section, "outcome",
+                               PyUnicode_FromString(outcomes[at->event.outcome]))
+                         : decode_group(at, section))) {
             break;
         }
     }
@@ -236,10 +242,21 @@ decode_header(PyObject *dict, const struct sonde_tape_header *header)
     return put(dict, "probe_id", text_of(header->probe_id)) &&
            put(dict, "revision", PyLong_FromUnsignedLong(header->revision)) &&
            put(dict, "duration_ns", PyLong_FromLongLong(header->duration_ns)) &&
+           put(dict, "suspended_ns", PyLong_FromLongLong(header->suspended_ns)) &&
            put(dict, "timestamp_ns", PyLong_FromLongLong(header->timestamp_ns)) &&
            put(dict, "file", text_of(header->file)) &&
            put(dict, "function", text_of(header->function)) &&
            put(dict, "line", PyLong_FromUnsignedLong(header->line));
+}
+
+static PyObject *
+hex_of(const unsigned char *bytes, size_t count)
+{
+    char text[33];
+    for (size_t i = 0; i < count && 2 * i + 2 < sizeof(text); i++) {
+        snprintf(text + 2 * i, 3, "%02x", bytes[i]);
+    }
+    return PyUnicode_FromString(text);
 }
 
 static bool
@@ -250,6 +267,9 @@ decode_part(struct decoding *at, PyObject *dict)
     case SONDE_TAPE_THREAD:
         return put(dict, "thread_id", PyLong_FromUnsignedLongLong(at->event.id)) &&
                put(dict, "thread_name", text_of(at->event.text));
+    case SONDE_TAPE_TRACE:
+        return put(dict, "trace_id", hex_of(at->event.trace_id, 16)) &&
+               put(dict, "span_id", hex_of(at->event.span_id, 8));
     case SONDE_TAPE_STACK_BEGIN:
         return put(dict, "stack", decode_stack(at));
     case SONDE_TAPE_SECTION_BEGIN: {
@@ -321,6 +341,7 @@ sonde_py_apply_testonly(PyObject *module, PyObject *json)
     }
     int result = sonde_agent_testonly_apply(sonde_py.agent,
                                             (struct sonde_str){text, (size_t)len}, &err);
+    sonde_py_engine_rest();
     if (result != SONDE_OK) {
         return PyErr_Format(PyExc_ValueError, "%s: %s: %s", sonde_code_name(result),
                             err.where, err.message);
@@ -334,6 +355,7 @@ sonde_py_safe_point_testonly(PyObject *module, PyObject *unused)
     (void)module;
     (void)unused;
     sonde_agent_safe_point(sonde_py.agent);
+    sonde_py_engine_rest();
     Py_RETURN_NONE;
 }
 
@@ -359,6 +381,26 @@ sonde_py_places_testonly(PyObject *module, PyObject *args)
         }
     }
     return list;
+}
+
+PyObject *
+sonde_py_is_turn_testonly(PyObject *module, PyObject *args)
+{
+    (void)module;
+    PyObject *code;
+    int from, to;
+    struct sonde_py_listing listing;
+    if (!PyArg_ParseTuple(args, "O!ii", &PyCode_Type, &code, &from, &to)) {
+        return NULL;
+    }
+    if (sonde_py_listing_init(&listing, (PyCodeObject *)code) != SONDE_OK) {
+        return PyErr_NoMemory();
+    }
+    bool is_turn = from >= 0 && from / 2 < listing.count && to >= 0 &&
+                   to / 2 < listing.count &&
+                   sonde_py_listing_is_turn(&listing, from / 2, to / 2);
+    sonde_py_listing_fini(&listing);
+    return PyBool_FromLong(is_turn);
 }
 
 PyObject *

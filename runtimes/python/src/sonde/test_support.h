@@ -21,6 +21,9 @@ PyObject *sonde_py_safe_point_testonly(PyObject *module, PyObject *unused);
 /* places_testonly(code, line): byte offsets at which the line would be armed. */
 PyObject *sonde_py_places_testonly(PyObject *module, PyObject *args);
 
+/* is_turn_testonly(code, from, to): whether this jump, in byte offsets, goes on with a line. */
+PyObject *sonde_py_is_turn_testonly(PyObject *module, PyObject *args);
+
 /* fail_testonly(name): before start, says that a part of compat does not hold. */
 PyObject *sonde_py_fail_testonly(PyObject *module, PyObject *name);
 
@@ -33,6 +36,7 @@ PyObject *sonde_py_armed_testonly(PyObject *module, PyObject *code);
         {"discard_testonly", sonde_py_discard_testonly, METH_NOARGS, NULL},       \
         {"safe_point_testonly", sonde_py_safe_point_testonly, METH_NOARGS, NULL}, \
         {"places_testonly", sonde_py_places_testonly, METH_VARARGS, NULL},        \
+        {"is_turn_testonly", sonde_py_is_turn_testonly, METH_VARARGS, NULL},      \
         {"fail_testonly", sonde_py_fail_testonly, METH_O, NULL},                  \
     {                                                                             \
         "armed_testonly", sonde_py_armed_testonly, METH_O, NULL                   \

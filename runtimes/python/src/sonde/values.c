@@ -5,10 +5,17 @@
  * from the storage of its built-in base. */
 #include "values.h"
 
+#include "containers.h"
+#include "decimals.h"
 #include "fields.h"
+#include "known_types.h"
+#include "ndarrays.h"
+#include "python_types.h"
 #include "scalars.h"
 #include "state.h"
 #include "text.h"
+
+#include <structmember.h> /* PyMemberDef; Python.h has it since 3.12 */
 
 /* --- Containers ----------------------------------------------------------------------------- */
 
@@ -41,15 +48,42 @@ tuple_fields(PyTypeObject *type, Py_ssize_t count)
     return NULL;
 }
 
+/* The name of an item of what C calls a struct sequence: its members stand where a tuple's
+ * items do. NULL: it has none. */
+static const char *
+item_name(PyTypeObject *type, Py_ssize_t i)
+{
+    const PyMemberDef *member = type->tp_members;
+    Py_ssize_t wanted =
+        (Py_ssize_t)offsetof(PyTupleObject, ob_item) + i * (Py_ssize_t)sizeof(PyObject *);
+    for (; member != NULL && member->name != NULL; member++) {
+        if (member->offset == wanted) {
+            return member->name;
+        }
+    }
+    return NULL;
+}
+
+static bool
+has_item_names(PyTypeObject *type, Py_ssize_t count)
+{
+    for (Py_ssize_t i = 0; i < count; i++) {
+        if (item_name(type, i) == NULL) {
+            return false;
+        }
+    }
+    return count > 0;
+}
+
 static void
 write_tuple(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
     char buf[SONDE_PY_TEXT_BYTES];
+    PyTypeObject *made_of = Py_TYPE(value);
     PyObject *const *items = ((PyTupleObject *)value)->ob_item;
     Py_ssize_t count = PyTuple_GET_SIZE(value);
-    PyObject *names =
-        Py_TYPE(value) == &PyTuple_Type ? NULL : tuple_fields(Py_TYPE(value), count);
-    if (names == NULL) {
+    PyObject *names = made_of == &PyTuple_Type ? NULL : tuple_fields(made_of, count);
+    if (names == NULL && (made_of == &PyTuple_Type || !has_item_names(made_of, count))) {
         write_sequence(tape, type, items, count);
         return;
     }
@@ -57,7 +91,9 @@ write_tuple(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
         return;
     }
     for (Py_ssize_t i = 0; i < count && sonde_tape_next(tape); i++) {
-        sonde_tape_name(tape, sonde_py_text(PyTuple_GET_ITEM(names, i), buf));
+        sonde_tape_name(tape, names != NULL
+                                  ? sonde_py_text(PyTuple_GET_ITEM(names, i), buf)
+                                  : sonde_str_from(item_name(made_of, i)));
         sonde_py_write_value(tape, items[i]);
     }
     sonde_tape_close(tape);
@@ -75,6 +111,22 @@ write_dict(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
     while (PyDict_Next(value, &at, &key, &item) && sonde_tape_next(tape)) {
         sonde_py_write_value(tape, key);
         sonde_py_write_value(tape, item);
+    }
+    sonde_tape_close(tape);
+}
+
+/* The keys or the values of a dictionary. */
+static void
+write_half(struct sonde_tape *tape, struct sonde_str type, PyObject *dict, bool is_keys)
+{
+    PyObject *key, *item;
+    Py_ssize_t at = 0;
+    if (!sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type,
+                         (uint64_t)PyDict_GET_SIZE(dict))) {
+        return;
+    }
+    while (PyDict_Next(dict, &at, &key, &item) && sonde_tape_next(tape)) {
+        sonde_py_write_value(tape, is_keys ? key : item);
     }
     sonde_tape_close(tape);
 }
@@ -147,9 +199,11 @@ is_enum(PyTypeObject *type)
         return false;
     }
     for (; meta != NULL && meta != &PyType_Type; meta = meta->tp_base) {
-        if (meta->tp_flags & Py_TPFLAGS_HEAPTYPE &&
-            sonde_py_text_is(((PyHeapTypeObject *)meta)->ht_name,
-                             SONDE_STR("EnumType"))) {
+        PyObject *name = meta->tp_flags & Py_TPFLAGS_HEAPTYPE
+                             ? ((PyHeapTypeObject *)meta)->ht_name
+                             : NULL;
+        if (sonde_py_text_is(name, SONDE_STR("EnumType")) ||
+            sonde_py_text_is(name, SONDE_STR("EnumMeta"))) { /* before 3.11 */
             return true;
         }
     }
@@ -194,6 +248,21 @@ write_exception(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 
 /* --- Any value ------------------------------------------------------------------------------ */
 
+/* A dictionary, in its own order. */
+static void
+write_mapping(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
+{
+    if (Py_TYPE(value) != &PyDict_Type) {
+        const struct sonde_py_known_type *known =
+            sonde_py_known(sonde_py_native_base(Py_TYPE(value)));
+        if (known != NULL && known->kind == SONDE_PY_KNOWN_ORDERED_DICT) {
+            sonde_py_write_ordered_dict(tape, type, value);
+            return;
+        }
+    }
+    write_dict(tape, type, value);
+}
+
 /* The kinds that a flag of their type tells. False: none of them. */
 static bool
 try_write_flagged(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
@@ -208,7 +277,7 @@ try_write_flagged(struct sonde_tape *tape, struct sonde_str type, PyObject *valu
         write_sequence(tape, type, ((PyListObject *)value)->ob_item,
                        PyList_GET_SIZE(value));
     } else if (flags & Py_TPFLAGS_DICT_SUBCLASS) {
-        write_dict(tape, type, value);
+        write_mapping(tape, type, value);
     } else if (flags & Py_TPFLAGS_TUPLE_SUBCLASS) {
         write_tuple(tape, type, value);
     } else if (flags & Py_TPFLAGS_BYTES_SUBCLASS) {
@@ -224,23 +293,55 @@ try_write_flagged(struct sonde_tape *tape, struct sonde_str type, PyObject *valu
     return true;
 }
 
-/* The type from which instances get their storage: the first that no class statement made. */
-static PyTypeObject *
-native_base(PyTypeObject *type)
+/* What is read by a layout that was learned. False: nothing of the kind. */
+static bool
+try_write_known(struct sonde_tape *tape, struct sonde_str type, PyTypeObject *base,
+                PyObject *value)
 {
-    while (type->tp_flags & Py_TPFLAGS_HEAPTYPE && type->tp_base != NULL) {
-        type = type->tp_base;
+    const struct sonde_py_known_type *known = sonde_py_known(base);
+    switch (known != NULL ? known->kind : SONDE_PY_KNOWN_NONE) {
+    case SONDE_PY_KNOWN_DEQUE:
+        sonde_py_write_deque(tape, type, value);
+        return true;
+    case SONDE_PY_KNOWN_DECIMAL:
+        sonde_py_write_decimal(tape, type, value);
+        return true;
+    case SONDE_PY_KNOWN_ARRAY:
+        sonde_py_write_array(tape, type, base, value);
+        return true;
+    case SONDE_PY_KNOWN_NDARRAY:
+        sonde_py_write_ndarray(tape, type, value);
+        return true;
+    case SONDE_PY_KNOWN_NUMPY_SCALAR:
+        sonde_py_write_numpy_scalar(tape, type, known->number, value);
+        return true;
+    default:
+        return false;
     }
-    return type;
+}
+
+/* Views of a dictionary. */
+static bool
+try_write_view(struct sonde_tape *tape, struct sonde_str type, PyTypeObject *base,
+               PyObject *value)
+{
+    PyObject *dict = sonde_py_viewed_dict(base, value);
+    if (dict == NULL) {
+        return false;
+    }
+    if (base == &PyDictKeys_Type || base == &PyDictValues_Type) {
+        write_half(tape, type, dict, base == &PyDictKeys_Type);
+    } else {
+        write_mapping(tape, type, dict);
+    }
+    return true;
 }
 
 static void
 write_other(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
-    PyTypeObject *base = native_base(Py_TYPE(value));
-    if (base == &PyBaseObject_Type) {
-        write_object(tape, type, value);
-    } else if (base == &PyFloat_Type) {
+    PyTypeObject *base = sonde_py_native_base(Py_TYPE(value));
+    if (base == &PyFloat_Type) {
         sonde_tape_float(tape, type, PyFloat_AS_DOUBLE(value));
     } else if (base == &PyComplex_Type) {
         sonde_py_write_complex(tape, type, ((PyComplexObject *)value)->cval);
@@ -249,9 +350,15 @@ write_other(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
     } else if (base == &PyByteArray_Type) {
         sonde_tape_text(tape, type, SONDE_ENCODING_BYTES, PyByteArray_AS_STRING(value),
                         (size_t)PyByteArray_GET_SIZE(value));
+    } else if (base == &PyMemoryView_Type) {
+        sonde_py_write_memoryview(tape, type, value);
     } else if (sonde_py_is_qualified(base)) {
         sonde_py_write_qualified(tape, type, value);
-    } else if (!sonde_py_try_write_date(tape, type, base, value)) {
+    } else if (!sonde_py_try_write_standard(tape, type, base, value) &&
+               (base == &PyBaseObject_Type ||
+                (!sonde_py_try_write_date(tape, type, base, value) &&
+                 !try_write_known(tape, type, base, value) &&
+                 !try_write_view(tape, type, base, value)))) {
         write_object(tape, type, value);
     }
 }

@@ -5,7 +5,9 @@
 #include "core/base/clock.h"
 #include "core/base/os.h"
 #include "engine.h"
+#include "known_types.h"
 #include "state.h"
+#include "trace.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -77,6 +79,8 @@ do_work(const struct work *work)
         work->job();
     } else if (sonde_py_is_running()) {
         if (work->is_asked) {
+            sonde_py_known_look();
+            sonde_py_trace_look();
             sonde_agent_safe_point(sonde_py.agent);
         }
         if (sonde_py_index_has_late()) {

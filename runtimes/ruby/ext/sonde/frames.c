@@ -263,10 +263,10 @@ is_hidden(const struct sonde_rb_frame *frame, const struct scope *scope, ID name
     return false;
 }
 
-/* Writes the variable in slot i, if it has a name and a value. */
+/* Writes the variable in slot i, if it has a name and a value and is wanted. */
 static void
-write_variable(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
-               const struct scope *scope, unsigned i)
+write_variable(struct sonde_tape *tape, enum sonde_group group,
+               const struct sonde_rb_frame *frame, const struct scope *scope, unsigned i)
 {
     const struct sonde_rb_body *body = scope->body;
     ID id = body->local_table[i];
@@ -278,7 +278,8 @@ write_variable(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
     }
     struct sonde_str name = sonde_rb_id_text(id);
     /* Only these may stand more than once among the parameters. */
-    if (name.len == 0 || (name.ptr[0] == '_' && has_variable(body, i, id))) {
+    if (name.len == 0 || (name.ptr[0] == '_' && has_variable(body, i, id)) ||
+        !sonde_tape_wants(tape, group, name)) {
         return;
     }
     sonde_tape_name(tape, name);
@@ -290,11 +291,12 @@ write_variable(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
 }
 
 static void
-write_variables(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
-                const struct scope *scope, unsigned from, unsigned to)
+write_variables(struct sonde_tape *tape, enum sonde_group group,
+                const struct sonde_rb_frame *frame, const struct scope *scope,
+                unsigned from, unsigned to)
 {
     for (unsigned i = from; i < to && !sonde_tape_is_full(tape); i++) {
-        write_variable(tape, frame, scope, i);
+        write_variable(tape, group, frame, scope, i);
     }
 }
 
@@ -302,11 +304,14 @@ void
 sonde_rb_write_arguments(struct sonde_tape *tape, const struct sonde_rb_frame *frame)
 {
     sonde_tape_group_begin(tape, SONDE_GROUP_ARGUMENTS);
-    sonde_tape_name(tape, SONDE_STR("self"));
-    sonde_rb_write_value(tape, frame->self);
+    if (sonde_tape_wants(tape, SONDE_GROUP_ARGUMENTS, SONDE_STR("self"))) {
+        sonde_tape_name(tape, SONDE_STR("self"));
+        sonde_rb_write_value(tape, frame->self);
+    }
     if (sonde_rb_has(SONDE_RB_PART_LOCALS)) {
         struct scope scope = scope_of_parameters(frame);
-        write_variables(tape, frame, &scope, 0, scope.body->param.size);
+        write_variables(tape, SONDE_GROUP_ARGUMENTS, frame, &scope, 0,
+                        scope.body->param.size);
     }
     sonde_tape_group_end(tape);
 }
@@ -320,7 +325,8 @@ sonde_rb_write_locals(struct sonde_tape *tape, const struct sonde_rb_frame *fram
         const VALUE *parameters = scope_of_parameters(frame).env;
         do {
             unsigned from = scope.env == parameters ? scope.body->param.size : 0;
-            write_variables(tape, frame, &scope, from, scope.body->local_table_size);
+            write_variables(tape, SONDE_GROUP_LOCALS, frame, &scope, from,
+                            scope.body->local_table_size);
         } while (!sonde_tape_is_full(tape) && try_outer(&scope));
     }
     sonde_tape_group_end(tape);

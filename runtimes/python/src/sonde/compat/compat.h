@@ -14,8 +14,11 @@
  *   sonde_py_frame_variable(…, i)     a variable's value, cells looked through; NULL: unbound
  *   sonde_py_frame_namespace(frame)   the mapping of a module's or class's body, or NULL
  *   sonde_py_frame_object_code(frame) the code of a frame object
+ *   sonde_py_frame_qualname(frame, code), _frame_object_qualname(frame)  borrowed; at its best
  *   sonde_py_code_variable_count, _name(code, i)  arguments first, then all other variables
  *   sonde_py_code_qualname(code)      borrowed; its plain name where no more is known
+ *   sonde_py_keep_qualname(code)      what is known of it now is known for good
+ *   SONDE_PY_HAS_CODE_QUALNAME        0/1: code objects know it themselves (3.11)
  *   sonde_py_code_first(code)         the first unit of the body, behind the frame's making
  *   sonde_py_inline_values(...)       an object's fields where it has no __dict__ yet
  *   sonde_py_managed_dict(object)     its __dict__ where it has one, never made
@@ -73,6 +76,34 @@ struct sonde_py_inline {
 #    error "this CPython is not supported yet"
 #endif
 
+/* Code objects know their qualified names. */
+#if SONDE_PY_HAS_CODE_QUALNAME
+static inline PyObject *
+sonde_py_frame_qualname(const sonde_py_frame *frame, PyCodeObject *code)
+{
+    (void)frame;
+    return sonde_py_code_qualname(code);
+}
+
+static inline PyObject *
+sonde_py_frame_object_qualname(PyFrameObject *frame)
+{
+    return sonde_py_code_qualname(sonde_py_frame_object_code(frame));
+}
+
+static inline void
+sonde_py_keep_qualname(PyCodeObject *code)
+{
+    (void)code;
+}
+#endif
+
+/* 1: a loop jumps back to where its condition begins; 0: the condition stands again at its end,
+ * and what is jumped back to is the body. */
+#ifndef SONDE_PY_LOOPS_AT_HEAD
+#    define SONDE_PY_LOOPS_AT_HEAD 0
+#endif
+
 /* 1: the interpreter tells of events (sys.monitoring); 0: code has to be rewritten. */
 #define SONDE_PY_HAS_MONITORING (PY_VERSION_HEX >= 0x030c0000)
 
@@ -87,6 +118,14 @@ Py_NewRef(PyObject *object)
 }
 #endif
 
+/* What a module says of interpreters other than the main one; before 3.12 it is not asked. */
+#if PY_VERSION_HEX >= 0x030c0000
+#    define SONDE_PY_MODULE_SLOTS \
+        {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#else
+#    define SONDE_PY_MODULE_SLOTS
+#endif
+
 /* New: the instructions as they were compiled, whatever is specialised or instrumented now. */
 static inline PyObject *
 sonde_py_code_plain(PyCodeObject *code)
@@ -96,6 +135,13 @@ sonde_py_code_plain(PyCodeObject *code)
 #else
     return Py_NewRef(code->co_code);
 #endif
+}
+
+/* Whether its frames can be suspended: a generator, coroutine or asynchronous generator. */
+static inline bool
+sonde_py_code_suspends(const PyCodeObject *code)
+{
+    return (code->co_flags & (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)) != 0;
 }
 
 /* The exception that is on its way, put aside and back. */
@@ -128,13 +174,14 @@ sonde_py_restore_error(struct sonde_py_stash *stash)
 void sonde_py_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg);
 
 /* What depends on knowledge of CPython's insides. X(NAME, name in `sonde ps`). */
-#define SONDE_PY_PART_LIST(X)                                                    \
-    X(FRAMES, "frames")               /* stack and locals */                     \
-    X(INLINE_VALUES, "inline_values") /* fields of objects without a __dict__ */ \
-    X(INTS, "ints")                   /* integers beyond 64 bits */              \
-    X(TRIM, "trim")   /* taking instruction events off what is not armed */      \
-    X(PAIRS, "pairs") /* joined instructions after an event was there */         \
-    X(LINES, "lines") /* line numbers from the location table */
+#define SONDE_PY_PART_LIST(X)                                                       \
+    X(FRAMES, "frames")               /* stack and locals */                        \
+    X(INLINE_VALUES, "inline_values") /* fields of objects without a __dict__ */    \
+    X(INTS, "ints")                   /* integers beyond 64 bits */                 \
+    X(TRIM, "trim")           /* taking instruction events off what is not armed */ \
+    X(PAIRS, "pairs")         /* joined instructions after an event was there */    \
+    X(LINES, "lines")         /* line numbers from the location table */            \
+    X(REWRITING, "rewriting") /* code objects with calls put into them */
 
 enum sonde_py_part {
 #define SONDE_PY_PART_ENUM(name, text) SONDE_PY_PART_##name,

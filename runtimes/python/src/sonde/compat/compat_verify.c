@@ -51,13 +51,23 @@ static const char sample_source[] = "def sample(a, *rest, k=3, **more):\n"
 
 static bool frames_hold; /* what check() saw; guarded by the VM lock */
 
+/* As Python code sees it; PyFrame_GetLasti is 3.11. */
+static long
+last_byte(PyFrameObject *object)
+{
+    PyObject *number = PyObject_GetAttrString((PyObject *)object, "f_lasti");
+    long byte = number != NULL ? PyLong_AsLong(number) : -1;
+    Py_XDECREF(number);
+    return byte;
+}
+
 static bool
 frame_agrees(sonde_py_frame *frame, PyFrameObject *object)
 {
     PyCodeObject *code = PyFrame_GetCode(object);
     bool agrees = sonde_py_frame_code(frame) == code &&
                   sonde_py_frame_object_code(object) == code &&
-                  sonde_py_frame_unit(frame, code) * 2 == PyFrame_GetLasti(object);
+                  sonde_py_frame_unit(frame, code) * 2 == last_byte(object);
     Py_DECREF(code);
     return agrees;
 }
@@ -131,12 +141,13 @@ verify_lines(PyObject *names)
     if (code == NULL) {
         return false;
     }
-    for (int unit = 0; unit < (int)Py_SIZE(code); unit++) {
-        if (sonde_py_line_of_unit(code, unit) != PyCode_Addr2Line(code, unit * 2)) {
-            return false;
-        }
+    PyObject *bytes = sonde_py_code_plain(code);
+    bool agrees = bytes != NULL;
+    for (int at = 0; agrees && at < (int)PyBytes_GET_SIZE(bytes); at += 2) {
+        agrees = sonde_py_line_of_unit(code, at / 2) == PyCode_Addr2Line(code, at);
     }
-    return true;
+    Py_XDECREF(bytes);
+    return agrees;
 }
 
 /* Two instances of one class that set their fields in different orders. */
@@ -164,6 +175,9 @@ static bool
 verify_inline_values(PyObject *names)
 {
     PyObject *one = PyDict_GetItemString(names, "one");
+    if (Py_TPFLAGS_MANAGED_DICT == 0) {
+        return one != NULL && Py_TYPE(one)->tp_dictoffset > 0; /* no such thing */
+    }
     if (!has_fields(one, "first", "second") ||
         !has_fields(PyDict_GetItemString(names, "other"), "second", "first") ||
         sonde_py_managed_dict(one) != NULL) {

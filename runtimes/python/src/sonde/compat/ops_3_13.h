@@ -127,6 +127,31 @@
     X(END_FOR)
 
 /* A handler's first instruction: takes the exception that was put there for it. */
-#define SONDE_PY_HANDLER_START PUSH_EXC_INFO
+#define SONDE_PY_HANDLER_STARTS(X) X(PUSH_EXC_INFO)
+
+/* --- Of older versions ---------------------------------------------------------------------- */
+
+/* Objects/locations.md: the form of the line table, by the version that brought it. */
+#define SONDE_PY_LINE_TABLE 311
+#define SONDE_PY_HAS_EXCEPTION_TABLE 1
+
+/* A jump's argument counts units. */
+#define SONDE_PY_JUMP_STEPS_PER_UNIT 1
+
+#define SONDE_PY_JUMPS_ABSOLUTE(X)
+#define SONDE_PY_SETS_BLOCK(X)
+#define SONDE_PY_POPS_BLOCK(X)
+
+/* Jump to the next `except` where an exception is none of theirs. */
+#define SONDE_PY_CATCHES(X)
+
+/* 1: what ends a block has the line of the statement that is last in it. */
+#define SONDE_PY_LINES_RUN_ON 0
+
+/* Use more of the stack than their effect tells: X(opcode, how many). */
+#define SONDE_PY_REACHES(X)
+
+/* Nothing may be put between these and the next instruction. */
+#define SONDE_PY_BINDS_NEXT(X) X(EXTENDED_ARG)
 
 #endif

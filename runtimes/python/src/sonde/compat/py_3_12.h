@@ -12,6 +12,8 @@
 
 #define SONDE_PY_SERIES "3.12"
 
+#define SONDE_PY_HAS_CODE_QUALNAME 1
+
 /* Python/specialize.c, _PyCode_Quicken: pairs are joined when a code object is made.
  * Python/instrumentation.c, _Py_Instrument: and parted for good when its events change. */
 #define SONDE_PY_HAS_QUICKENED_PAIRS 1
@@ -204,10 +206,14 @@ sonde_py_line_opcode(const _PyCoMonitoringData *data, size_t unit)
 /* Python/instrumentation.c, events; the numbers of sys.monitoring.events. */
 enum {
     SONDE_PY_EVENT_START = 1 << 0,
+    SONDE_PY_EVENT_RESUME = 1 << 1,
     SONDE_PY_EVENT_RETURN = 1 << 2,
+    SONDE_PY_EVENT_YIELD = 1 << 3,
     SONDE_PY_EVENT_INSTRUCTION_INDEX = 6,
     SONDE_PY_EVENT_INSTRUCTION = 1 << SONDE_PY_EVENT_INSTRUCTION_INDEX,
+    SONDE_PY_EVENT_JUMP = 1 << 7,
     SONDE_PY_EVENT_UNWIND = 1 << 12,
+    SONDE_PY_EVENT_THROW = 1 << 13,
 };
 
 #endif

@@ -2,8 +2,10 @@
 #include "code_index.h"
 
 #include "adapter.h"
+#include "compat/frozen.h"
 #include "state.h"
 #include "text.h"
+#include "vm_thread.h"
 
 #define SLOTS_FIRST 1024
 
@@ -200,14 +202,36 @@ visit_object(PyObject *object, void *unused)
     (void)unused;
     if (PyFunction_Check(object)) {
         add_with_nested((PyCodeObject *)PyFunction_GET_CODE(object));
+    } else if (PyGen_CheckExact(object)) {
+        PyCodeObject *code = PyGen_GetCode((PyGenObject *)object);
+        add_with_nested(code);
+        Py_DECREF(code);
     }
     return 1;
+}
+
+struct visiting {
+    int (*visit)(PyObject *object, void *arg);
+    void *arg;
+    bool goes_on;
+};
+
+static int
+visit_one(PyObject *object, void *arg)
+{
+    struct visiting *visiting = arg;
+    visiting->goes_on = visiting->visit(object, visiting->arg) != 0;
+    return visiting->goes_on;
 }
 
 void
 sonde_py_visit_objects(int (*visit)(PyObject *object, void *arg), void *arg)
 {
-    PyUnstable_GC_VisitObjects(visit, arg);
+    struct visiting visiting = {.visit = visit, .arg = arg, .goes_on = true};
+    PyUnstable_GC_VisitObjects(visit_one, &visiting);
+    if (visiting.goes_on) {
+        sonde_py_visit_frozen(visit, arg);
+    }
 }
 
 static void
@@ -242,6 +266,19 @@ sonde_py_index_each(void (*visit)(PyCodeObject *code, void *arg), void *arg)
         }
     }
     return index_.is_complete ? SONDE_OK : SONDE_E_NOMEM;
+}
+
+bool
+sonde_py_index_tells_end(PyCodeObject *code)
+{
+    (void)code;
+    return sonde_py.watcher >= 0;
+}
+
+void
+sonde_py_index_await(void)
+{
+    sonde_py_vm_thread_watch_late();
 }
 
 size_t

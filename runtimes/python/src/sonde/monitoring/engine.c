@@ -8,6 +8,7 @@
 
 #include "monitoring/hooks.h"
 #include "monitoring/trim.h"
+#include "monitoring/turns.h"
 #include "monitoring/verify_events.h"
 #include "state.h"
 
@@ -51,7 +52,8 @@ hear_unwind(bool wanted)
     if (hears_unwind == wanted) {
         return true;
     }
-    if (!call_monitoring(sonde_py.set_events, NULL, wanted ? SONDE_PY_EVENT_UNWIND : 0)) {
+    int events = wanted ? SONDE_PY_EVENT_UNWIND | SONDE_PY_EVENT_THROW : 0;
+    if (!call_monitoring(sonde_py.set_events, NULL, events)) {
         return false;
     }
     hears_unwind = wanted;
@@ -70,6 +72,12 @@ events_for(const struct sonde_py_armed *armed)
         } else {
             events |= SONDE_PY_EVENT_START | SONDE_PY_EVENT_RETURN;
         }
+    }
+    if (armed->is_told && sonde_py_code_suspends(armed->code)) {
+        events |= SONDE_PY_EVENT_YIELD | SONDE_PY_EVENT_RESUME;
+    }
+    if (events & SONDE_PY_EVENT_INSTRUCTION) {
+        events |= sonde_py_turns_events(armed);
     }
     return events;
 }

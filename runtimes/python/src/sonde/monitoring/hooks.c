@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "monitoring/hooks.h"
 
+#include "frames.h"
 #include "hits.h"
 #include "monitoring/trim.h"
+#include "monitoring/turns.h"
 #include "state.h"
 
 /* --- Callbacks ------------------------------------------------------------------------------ */
@@ -17,10 +19,26 @@ on_instruction(PyObject *self, PyObject *const *args, Py_ssize_t count)
     if (armed != NULL) {
         uint32_t unit =
             (uint32_t)PyUnstable_Long_CompactValue((const PyLongObject *)args[1]) / 2;
-        if (sonde_py_hit_line(armed, code, unit)) {
+        if (sonde_py_turns_took(code, (int)unit) ||
+            sonde_py_hit_line(armed, code, unit)) {
             Py_RETURN_NONE;
         }
         sonde_py_trim(armed); /* another tool restarted all events */
+    }
+    return Py_NewRef(sonde_py.disable);
+}
+
+/* (code, offset, destination) of a jump in a code object with a loop on one line. */
+static PyObject *
+on_jump(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self;
+    if (count == 3 && sonde_py_hit_armed((PyCodeObject *)args[0]) != NULL) {
+        Py_ssize_t from = PyUnstable_Long_CompactValue((const PyLongObject *)args[1]);
+        Py_ssize_t to = PyUnstable_Long_CompactValue((const PyLongObject *)args[2]);
+        if (sonde_py_turns_jump((PyCodeObject *)args[0], (int)from / 2, (int)to / 2)) {
+            Py_RETURN_NONE;
+        }
     }
     return Py_NewRef(sonde_py.disable);
 }
@@ -70,21 +88,51 @@ on_unwind(PyObject *self, PyObject *const *args, Py_ssize_t count)
     Py_RETURN_NONE; /* never DISABLE: this event can not be, and the application would see */
 }
 
+/* (code, offset, value) of a frame that is about to give its thread away. */
+static PyObject *
+on_yield(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self;
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    struct sonde_py_armed *armed = count == 3 ? sonde_py_hit_armed(code) : NULL;
+    if (armed != NULL) {
+        sonde_py_hit_suspend(armed, sonde_py_frame_of(code));
+    }
+    Py_RETURN_NONE;
+}
+
+/* (code, offset) of a frame that goes on; (code, offset, exception) of any in the interpreter
+ * into which one is thrown. */
+static PyObject *
+on_resume(PyObject *self, PyObject *const *args, Py_ssize_t count)
+{
+    (void)self;
+    PyCodeObject *code = (PyCodeObject *)args[0];
+    struct sonde_py_armed *armed = count >= 2 ? sonde_py_hit_armed(code) : NULL;
+    if (armed != NULL) {
+        sonde_py_hit_resume(armed, sonde_py_frame_of(code));
+    }
+    Py_RETURN_NONE;
+}
+
 /* --- The tool ------------------------------------------------------------------------------- */
 
 #define FASTCALL(function) ((PyCFunction)(void (*)(void))(function))
 
 static PyMethodDef callbacks[] = {
     {"sonde_on_instruction", FASTCALL(on_instruction), METH_FASTCALL, NULL},
+    {"sonde_on_jump", FASTCALL(on_jump), METH_FASTCALL, NULL},
     {"sonde_on_start", FASTCALL(on_start), METH_FASTCALL, NULL},
     {"sonde_on_return", FASTCALL(on_return), METH_FASTCALL, NULL},
     {"sonde_on_unwind", FASTCALL(on_unwind), METH_FASTCALL, NULL},
+    {"sonde_on_yield", FASTCALL(on_yield), METH_FASTCALL, NULL},
+    {"sonde_on_resume", FASTCALL(on_resume), METH_FASTCALL, NULL},
+    {"sonde_on_throw", FASTCALL(on_resume), METH_FASTCALL, NULL},
 };
 static const int callback_events[] = {
-    SONDE_PY_EVENT_INSTRUCTION,
-    SONDE_PY_EVENT_START,
-    SONDE_PY_EVENT_RETURN,
-    SONDE_PY_EVENT_UNWIND,
+    SONDE_PY_EVENT_INSTRUCTION, SONDE_PY_EVENT_JUMP,   SONDE_PY_EVENT_START,
+    SONDE_PY_EVENT_RETURN,      SONDE_PY_EVENT_UNWIND, SONDE_PY_EVENT_YIELD,
+    SONDE_PY_EVENT_RESUME,      SONDE_PY_EVENT_THROW,
 };
 enum { CALLBACK_COUNT = sizeof(callbacks) / sizeof(callbacks[0]) };
 

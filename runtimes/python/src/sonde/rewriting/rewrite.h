@@ -14,45 +14,58 @@
  *
  * A hook is a callable that the code object's constants hold from then on. It is called as any
  * Python call is, with the frame as the thread's innermost one; it must return without an
- * exception, and its result is dropped.
+ * exception, and its result is dropped. (A type of one's own with a vectorcall is called without
+ * the interpreter's check for deep recursion and without events for profilers; a function of
+ * C is not.)
  *
  * Ctx: VM lock. Runs no Python code. */
 #ifndef SONDE_PY_REWRITE_H
 #define SONDE_PY_REWRITE_H
 
-#include "compat/compat.h"
+#include "rewriting/ops.h"
+
 #include <sonde/err.h>
 
 /* A call before one instruction, whichever way control gets there: jumps to the instruction
- * lead to the call first. */
+ * lead to the call first. In a function's preamble the call stands before the body; and where
+ * instructions may not be parted it stands before the first of them: before KW_NAMES, PRECALL,
+ * CALL, and before an await or yield from, so that it is called once for each, not each time
+ * that it goes on. */
 struct sonde_py_rewrite_spot {
-    int unit;       /* index of the instruction's code unit in the original */
+    int unit; /* index of the instruction's code unit in the original, or of one of its
+                     * prefixes' (EXTENDED_ARG) */
     PyObject *hook; /* called without arguments */
 };
 
 /* Calls around the whole body of a function; each may be NULL: not wanted. */
 struct sonde_py_rewrite_wrap {
-    PyObject *on_entry;  /* (): first of all, when the arguments are bound; in a generator or
+    PyObject
+        *on_entry; /* (): first of all, when the arguments are bound; in a generator or
                           * coroutine when it is first run, not when it is made */
     PyObject *on_return; /* (value): before the value is returned */
-    PyObject *on_unwind; /* (exception): an exception leaves the function; it goes on as it
-                          * was, with the traceback that it had */
+    PyObject
+        *on_unwind; /* (exception): an exception leaves the function; it goes on as it
+                          * was, with the traceback that it had. Where it was raised the
+                          * traceback says, not the frame, which has no line meanwhile (on
+                          * 3.9: that of the function's last instruction, and for good;
+                          * there a tracing debugger sees one event more, for that line) */
     /* 3.11, generators and coroutines only; ignored elsewhere. */
     PyObject *on_suspend; /* (): before the frame is suspended by a yield or an await */
-    PyObject *on_resume;  /* (): after it goes on; also when it goes on in a handler of its
+    PyObject *on_resume; /* (): after it goes on; also when it goes on in a handler of its
                            * own because something was thrown into it, and in handlers in
                            * general: the hook knows whether it was suspended */
 };
 
 struct sonde_py_rewrite_plan {
-    const struct sonde_py_rewrite_spot *spots; /* rising by unit; several at one unit: in order */
+    const struct sonde_py_rewrite_spot
+        *spots; /* rising by unit; several at one unit: in order */
     size_t spot_count;
     struct sonde_py_rewrite_wrap wrap;
 };
 
 /* New: a code object, or NULL with err set: SONDE_E_NOMEM; SONDE_E_CORRUPT where the original's
  * tables can not be read; SONDE_E_LIMIT where the result would be too large; SONDE_E_INVAL where
- * a spot is no instruction. Leaves no exception; the original is not changed. */
+ * a spot is no instruction. A pending exception stays as it was; the original is not changed. */
 PyObject *sonde_py_rewrite(PyCodeObject *code, const struct sonde_py_rewrite_plan *plan,
                            struct sonde_err *err);
 

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPython 3.11. See compat.h for the list of facts. */
+#ifndef SONDE_PY_3_11_H
+#define SONDE_PY_3_11_H
+
+#include "internal/pycore_code.h"
+#include "internal/pycore_dict.h"
+#include "internal/pycore_frame.h"
+#include "internal/pycore_object.h"
+#include "compat/before_3_12.h"
+#include "compat/ops_3_11.h"
+
+#define SONDE_PY_SERIES "3.11"
+
+#define SONDE_PY_HAS_CODE_QUALNAME 1
+
+/* Include/cpython/pystate.h: the current frame hangs on a struct of the C stack. */
+typedef struct _PyInterpreterFrame sonde_py_frame;
+
+static inline sonde_py_frame *
+sonde_py_thread_frame(PyThreadState *tstate)
+{
+    return tstate->cframe->current_frame;
+}
+
+/* Include/internal/pycore_frame.h, _PyFrame_IsIncomplete: frames that are still being made. */
+static inline PyCodeObject *
+sonde_py_frame_code(const sonde_py_frame *frame)
+{
+    PyCodeObject *code = frame->f_code;
+    if (frame->owner != FRAME_OWNED_BY_GENERATOR &&
+        frame->prev_instr < _PyCode_CODE(code) + code->_co_firsttraceable) {
+        return NULL;
+    }
+    return code;
+}
+
+/* pycore_frame.h: prev_instr is the last unit of the instruction that ran. */
+static inline int
+sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
+{
+    return (int)(frame->prev_instr - _PyCode_CODE(code));
+}
+
+static inline sonde_py_frame *
+sonde_py_frame_back(const sonde_py_frame *frame)
+{
+    return frame->previous;
+}
+
+/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames;
+ * pycore_code.h: those of some kinds are cells once the prologue has run. */
+static inline PyObject *
+sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+{
+    PyObject *value = frame->localsplus[i];
+    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+        value = PyCell_GET(value);
+    }
+    return value;
+}
+
+static inline PyObject *
+sonde_py_frame_namespace(const sonde_py_frame *frame)
+{
+    return frame->f_locals;
+}
+
+static inline int
+sonde_py_code_variable_count(const PyCodeObject *code)
+{
+    return code->co_nlocalsplus;
+}
+
+static inline PyObject *
+sonde_py_code_variable_name(const PyCodeObject *code, int i)
+{
+    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
+}
+
+static inline PyObject *
+sonde_py_code_qualname(const PyCodeObject *code)
+{
+    return code->co_qualname;
+}
+
+static inline int
+sonde_py_code_first(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable;
+}
+
+/* pycore_frame.h, struct _frame. */
+static inline PyCodeObject *
+sonde_py_frame_object_code(PyFrameObject *frame)
+{
+    return frame->f_frame->f_code;
+}
+
+/* pycore_object.h: the word four before the object is the address of its values, as long as
+ * there is no dictionary, which stands in the word after. pycore_dict.h: before the values
+ * stand their number and, going down, the order in which they were set; the keys are shared by
+ * the class. */
+static inline bool
+sonde_py_inline_values(PyObject *object, struct sonde_py_inline *out)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    if (!(type->tp_flags & Py_TPFLAGS_MANAGED_DICT)) {
+        return false;
+    }
+    PyDictValues *values = *_PyObject_ValuesPointer(object);
+    PyDictKeysObject *keys = ((PyHeapTypeObject *)type)->ht_cached_keys;
+    if (values == NULL || keys == NULL || keys->dk_kind != DICT_KEYS_SPLIT) {
+        return false;
+    }
+    out->values = values->values;
+    out->order = (const uint8_t *)values - 3;
+    out->order_step = -1;
+    out->count = ((const uint8_t *)values)[-2];
+    out->keys = &DK_UNICODE_ENTRIES(keys)->me_key;
+    out->key_count = keys->dk_nentries;
+    return out->count <= SHARED_KEYS_MAX_SIZE;
+}
+
+static inline PyObject *
+sonde_py_managed_dict(PyObject *object)
+{
+    return *_PyObject_ManagedDictPointer(object);
+}
+
+#endif

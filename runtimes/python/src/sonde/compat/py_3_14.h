@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CPython 3.14. See compat.h for the list of facts. */
+#ifndef SONDE_PY_3_14_H
+#define SONDE_PY_3_14_H
+
+#include "internal/pycore_code.h"
+#include "internal/pycore_dict.h"
+#include "internal/pycore_frame.h"
+#include "internal/pycore_instruments.h"
+#include "internal/pycore_interpframe.h"
+#include "internal/pycore_object.h"
+#include "internal/pycore_stackref.h"
+#include "compat/ops_3_14.h"
+
+#define SONDE_PY_SERIES "3.14"
+
+#define SONDE_PY_HAS_CODE_QUALNAME 1
+
+/* Python/flowgraph.c: pairs are joined by the compiler and are instructions of their own. */
+#define SONDE_PY_HAS_QUICKENED_PAIRS 0
+
+/* Include/cpython/pystate.h. */
+typedef struct _PyInterpreterFrame sonde_py_frame;
+
+static inline sonde_py_frame *
+sonde_py_thread_frame(PyThreadState *tstate)
+{
+    return tstate->current_frame;
+}
+
+/* pycore_stackref.h, _PyStackRef: a pointer whose two lowest bits say who counts the reference;
+ * 3: no pointer but a small number that the interpreter keeps on its stack; 1 alone: nothing. */
+static inline PyObject *
+sonde_py_untag(_PyStackRef ref)
+{
+    if ((ref.bits & 3) == 3) {
+        return NULL;
+    }
+    return (PyObject *)(ref.bits & ~(uintptr_t)3);
+}
+
+/* Include/internal/pycore_interpframe.h, _PyFrame_IsIncomplete: frames that are still being
+ * made, the entry frame of each C call and the interpreter's own, and those whose f_executable
+ * is no code. */
+static inline PyCodeObject *
+sonde_py_frame_code(const sonde_py_frame *frame)
+{
+    if (frame->owner >= FRAME_OWNED_BY_INTERPRETER) {
+        return NULL;
+    }
+    PyObject *executable = sonde_py_untag(frame->f_executable);
+    if (executable == NULL || !PyCode_Check(executable)) {
+        return NULL;
+    }
+    PyCodeObject *code = (PyCodeObject *)executable;
+    if (frame->owner != FRAME_OWNED_BY_GENERATOR &&
+        frame->instr_ptr < _PyCode_CODE(code) + code->_co_firsttraceable) {
+        return NULL;
+    }
+    return code;
+}
+
+/* pycore_interpframe_structs.h: instr_ptr is the instruction that runs; in a caller, its call. */
+static inline int
+sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
+{
+    return (int)(frame->instr_ptr - _PyCode_CODE(code));
+}
+
+static inline sonde_py_frame *
+sonde_py_frame_back(const sonde_py_frame *frame)
+{
+    return frame->previous;
+}
+
+/* pycore_interpframe_structs.h: the variables stand first in localsplus, in the order of co_localsplusnames;
+ * Include/cpython/code.h: those of some kinds are cells once the prologue has run. */
+static inline PyObject *
+sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+{
+    PyObject *value = sonde_py_untag(frame->localsplus[i]);
+    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
+    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
+        value = PyCell_GET(value);
+    }
+    return value;
+}
+
+static inline PyObject *
+sonde_py_frame_namespace(const sonde_py_frame *frame)
+{
+    return frame->f_locals;
+}
+
+static inline int
+sonde_py_code_variable_count(const PyCodeObject *code)
+{
+    return code->co_nlocalsplus;
+}
+
+static inline PyObject *
+sonde_py_code_variable_name(const PyCodeObject *code, int i)
+{
+    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
+}
+
+static inline PyObject *
+sonde_py_code_qualname(const PyCodeObject *code)
+{
+    return code->co_qualname;
+}
+
+static inline int
+sonde_py_code_first(const PyCodeObject *code)
+{
+    return code->_co_firsttraceable;
+}
+
+/* pycore_frame.h, struct _frame. */
+static inline PyCodeObject *
+sonde_py_frame_object_code(PyFrameObject *frame)
+{
+    return (PyCodeObject *)sonde_py_untag(frame->f_frame->f_executable);
+}
+
+static inline _Py_CODEUNIT *
+sonde_py_code_units(PyCodeObject *code)
+{
+    return _PyCode_CODE(code);
+}
+
+/* pycore_object.h, _PyObject_InlineValues: the values follow the object's head and are good
+ * while `valid`; pycore_dict.h: behind them stands the order in which they were set. The
+ * dictionary, once made, shares them or takes them over: then it is the one to read. */
+static inline bool
+sonde_py_inline_values(PyObject *object, struct sonde_py_inline *out)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    const unsigned long both = Py_TPFLAGS_INLINE_VALUES | Py_TPFLAGS_MANAGED_DICT;
+    if ((type->tp_flags & both) != both ||
+        _PyObject_ManagedDictPointer(object)->dict != NULL) {
+        return false;
+    }
+    PyDictValues *values = _PyObject_InlineValues(object);
+    PyDictKeysObject *keys = ((PyHeapTypeObject *)type)->ht_cached_keys;
+    if (!values->valid || keys == NULL || keys->dk_kind != DICT_KEYS_SPLIT) {
+        return false;
+    }
+    out->values = values->values;
+    out->order = get_insertion_order_array(values);
+    out->order_step = 1;
+    out->count = values->size;
+    out->keys = &DK_UNICODE_ENTRIES(keys)->me_key;
+    out->key_count = keys->dk_nentries;
+    return out->count <= SHARED_KEYS_MAX_SIZE;
+}
+
+static inline PyObject *
+sonde_py_managed_dict(PyObject *object)
+{
+    return (PyObject *)_PyObject_ManagedDictPointer(object)->dict;
+}
+
+/* Include/cpython/longintrepr.h, _PyLongValue: the number of digits above three bits of which
+ * two tell the sign (0 positive, 1 zero, 2 negative). */
+static inline size_t
+sonde_py_int_size(const PyLongObject *number)
+{
+    return (size_t)(number->long_value.lv_tag >> _PyLong_NON_SIZE_BITS);
+}
+
+static inline bool
+sonde_py_int_is_negative(const PyLongObject *number)
+{
+    return (number->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
+}
+
+static inline const digit *
+sonde_py_int_digits(const PyLongObject *number)
+{
+    return number->long_value.ob_digit;
+}
+
+/* pycore_code.h: the counter stands in the first unit of the cache. */
+static inline void
+sonde_py_warm_up(_Py_CODEUNIT *first_cache)
+{
+    first_cache->counter = adaptive_counter_warmup();
+}
+
+/* None are joined at run time. */
+static inline uint8_t
+sonde_py_joined_pair(uint8_t first, uint8_t second)
+{
+    (void)first;
+    (void)second;
+    return 0;
+}
+
+/* What stands under INSTRUMENTED_LINE at a unit (pycore_instruments.h,
+ * _PyCoLineInstrumentationData): the first byte of the unit's entry. */
+static inline uint8_t
+sonde_py_line_opcode(const _PyCoMonitoringData *data, size_t unit)
+{
+    return data->lines->data[unit * data->lines->bytes_per_entry];
+}
+
+/* Python/instrumentation.c, events; the numbers of sys.monitoring.events. A branch
+ * is two events here, left and right, so that those behind them have moved by one. */
+enum {
+    SONDE_PY_EVENT_START = 1 << 0,
+    SONDE_PY_EVENT_RESUME = 1 << 1,
+    SONDE_PY_EVENT_RETURN = 1 << 2,
+    SONDE_PY_EVENT_YIELD = 1 << 3,
+    SONDE_PY_EVENT_INSTRUCTION_INDEX = 6,
+    SONDE_PY_EVENT_INSTRUCTION = 1 << SONDE_PY_EVENT_INSTRUCTION_INDEX,
+    SONDE_PY_EVENT_JUMP = 1 << 7,
+    SONDE_PY_EVENT_UNWIND = 1 << 13,
+    SONDE_PY_EVENT_THROW = 1 << 14,
+};
+
+#endif
