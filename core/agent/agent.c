@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 
 #define DISARM_TRIES 3
+#define SLICE_NS (5 * SONDE_NS_PER_MS) /* of the VM lock for new probes, at a time */
 
 /* --- Between the thread and the safe point ------------------------------------------------ */
 
@@ -154,6 +155,9 @@ sonde_agent_safe_point(struct sonde_agent *agent)
         agent->looks_again = false;
         sonde_registry_look_again(agent->registry, SONDE_STR(""));
     }
+    if (sonde_registry_has_left(agent->registry)) {
+        sonde_agent_ask_safe_point(agent);
+    }
     if (had_delivery || sonde_registry_version(agent->registry) != before) {
         tell_news(agent);
     }
@@ -169,6 +173,7 @@ sonde_agent_wants_code(struct sonde_agent *agent, struct sonde_str file)
         sonde_fork_renew(agent); /* its locks; a thread is not needed for this */
     }
     bool wants = sonde_registry_wants(agent->registry, file);
+    agent->looked_before = agent->looks_again;
     agent->looks_again = agent->looks_again || wants;
     return wants;
 }
@@ -182,6 +187,7 @@ sonde_agent_code_ready(struct sonde_agent *agent, struct sonde_str file)
     sonde_agent_after_fork_child(agent);
     uint64_t before = sonde_registry_version(agent->registry);
     sonde_registry_look_again(agent->registry, file);
+    agent->looks_again = agent->looked_before; /* what was just asked for is done */
     if (sonde_registry_version(agent->registry) != before) {
         tell_news(agent);
     }
@@ -243,6 +249,9 @@ agent_init(struct sonde_agent *agent, const struct sonde_config *config,
     rc = sonde_recorder_init(&agent->recorder, &options, err);
     if (rc == SONDE_OK) {
         rc = sonde_registry_new(&agent->registry, &agent->adapter, &agent->recorder);
+    }
+    if (rc == SONDE_OK) {
+        sonde_registry_set_slice(agent->registry, SLICE_NS);
     }
     return rc;
 }
@@ -332,7 +341,9 @@ sonde_agent_testonly_apply(struct sonde_agent *agent, struct sonde_str json,
         sonde_err_set(err, SONDE_E_INVAL, delivery->refused[0].id, "%s",
                       delivery->refused[0].message);
     }
+    sonde_registry_set_slice(agent->registry, 0); /* a test wants all of it at once */
     rc = apply(agent, delivery);
+    sonde_registry_set_slice(agent->registry, SLICE_NS);
     if (rc != SONDE_OK) {
         sonde_delivery_free(delivery);
         return sonde_err_set(err, rc, "probes", "%s", sonde_code_text(rc));

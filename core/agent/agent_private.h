@@ -33,6 +33,7 @@ struct sonde_agent {
     bool has_thread;
     uint32_t fork_count; /* forks under way for which the thread rests */
     bool looks_again;    /* code appeared that somebody waits for */
+    bool looked_before;  /* looks_again, as it was before code was last asked about */
 
     _Atomic bool is_stale;   /* a forked child that was not rebuilt */
     _Atomic bool is_renewed; /* it is stale still, but safe: only the thread is missing */

@@ -409,6 +409,9 @@ merge(struct sonde_registry *registry, struct sonde_probe **next,
             continue;
         }
         next[i] = sonde_probe_new(wanted[i], registry->recorder);
+        if (next[i] != NULL) {
+            next[i]->replaces = same != NULL;
+        }
         if (next[i] == NULL) {
             while (i-- > 0) {
                 if (!next[i]->is_kept) {
@@ -435,6 +438,48 @@ swap_list(struct sonde_registry *registry, struct sonde_probe **next, size_t cou
     registry->count = count;
     registry->changes++;
     sonde_lock_drop(&registry->lock);
+}
+
+/* --- Slices: the VM lock is not held for as long as many probes take ----------------------- */
+
+#define SLICE_FEWEST 8
+
+struct slice {
+    int64_t end_ns; /* 0: never */
+    unsigned taken;
+};
+
+static struct slice
+slice_begin(const struct sonde_registry *registry)
+{
+    return (struct slice){.end_ns = registry->slice_ns == 0
+                                        ? 0
+                                        : sonde_clock_mono_ns() + registry->slice_ns};
+}
+
+/* Whether there is time for one more. */
+static bool
+slice_takes(struct slice *slice)
+{
+    return slice->end_ns == 0 || slice->taken++ < SLICE_FEWEST ||
+           sonde_clock_mono_ns() < slice->end_ns;
+}
+
+void
+sonde_registry_set_slice(struct sonde_registry *registry, int64_t slice_ns)
+{
+    registry->slice_ns = slice_ns;
+}
+
+bool
+sonde_registry_has_left(const struct sonde_registry *registry)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        if (registry->probes[i]->state.status == SONDE_STATUS_RECEIVED) {
+            return true;
+        }
+    }
+    return false;
 }
 
 int
@@ -465,8 +510,10 @@ sonde_registry_apply(struct sonde_registry *registry, const struct sonde_probe_d
     struct sonde_probe **former = registry->probes;
     size_t former_count = registry->count;
     swap_list(registry, next, count);
+    struct slice slice = slice_begin(registry);
     for (size_t i = 0; i < count; i++) {
-        if (next[i]->state.status == SONDE_STATUS_RECEIVED) {
+        if (next[i]->state.status == SONDE_STATUS_RECEIVED &&
+            (next[i]->replaces || slice_takes(&slice))) {
             look(registry, next[i]);
         }
     }
@@ -502,6 +549,7 @@ sonde_registry_tick(struct sonde_registry *registry)
     /* Acquire, and before the flags are read: a flag set after our look brings a new tick. */
     atomic_exchange_explicit(&registry->recorder->has_news, false, memory_order_acq_rel);
     int64_t wall_ns = sonde_clock_wall_ns();
+    struct slice slice = slice_begin(registry);
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
         if (sonde_probe_state_has_ended(&probe->state)) {
@@ -517,7 +565,7 @@ sonde_registry_tick(struct sonde_registry *registry)
             finish(registry, probe, over_budget(probe, registry->recorder));
         } else if (has_expired(probe, wall_ns)) {
             finish(registry, probe, expired(probe));
-        } else if (probe->state.status == SONDE_STATUS_RECEIVED) {
+        } else if (probe->state.status == SONDE_STATUS_RECEIVED && slice_takes(&slice)) {
             look(registry, probe);
         }
     }
@@ -528,7 +576,7 @@ sonde_registry_tick(struct sonde_registry *registry)
  * directories are the same is for the adapter to judge. A function's module says nothing
  * certain of its file, so one that waits may be in any. */
 static bool
-concerns(const struct sonde_probe *probe, struct sonde_str file)
+may_concern(const struct sonde_probe *probe, struct sonde_str file)
 {
     if (sonde_probe_state_has_ended(&probe->state) || file.len == 0) {
         return !sonde_probe_state_has_ended(&probe->state);
@@ -550,17 +598,28 @@ sonde_registry_wants(struct sonde_registry *registry, struct sonde_str file)
         return false;
     }
     size_t i = 0;
-    while (i < registry->count && !concerns(registry->probes[i], file)) {
+    while (i < registry->count && !may_concern(registry->probes[i], file)) {
         i++;
     }
     return i < registry->count;
+}
+
+/* A file without a name: anything may have appeared. */
+static bool
+concerns(const struct sonde_registry *registry, const struct sonde_probe *probe,
+         struct sonde_str file)
+{
+    const struct sonde_adapter *adapter = registry->adapter;
+    return may_concern(probe, file) &&
+           (file.len == 0 || adapter->concerns == NULL ||
+            adapter->concerns(adapter->ctx, probe->def, file));
 }
 
 void
 sonde_registry_look_again(struct sonde_registry *registry, struct sonde_str file)
 {
     for (size_t i = 0; i < registry->count; i++) {
-        if (concerns(registry->probes[i], file)) {
+        if (concerns(registry, registry->probes[i], file)) {
             look(registry, registry->probes[i]);
         }
     }

@@ -26,8 +26,17 @@ void sonde_registry_free(struct sonde_registry *registry);
 int sonde_registry_apply(struct sonde_registry *registry,
                          const struct sonde_probe_def *defs, size_t count);
 
-/* Disarms what expired, reached its limit or its budget; installs what a fork made new. */
+/* Disarms what expired, reached its limit or its budget; installs what a fork made new, and
+ * what apply left for want of time. */
 void sonde_registry_tick(struct sonde_registry *registry);
+
+/* How long apply and tick may look for places before they leave the rest of the new probes, which
+ * stay in RECEIVED, for the next tick; 0, the default: as long as it takes. A few are always
+ * looked for, and those that replace a revision. */
+void sonde_registry_set_slice(struct sonde_registry *registry, int64_t slice_ns);
+
+/* Whether some were left. */
+bool sonde_registry_has_left(const struct sonde_registry *registry);
 
 /* The wall-clock time of the next expiry, INT64_MAX when none. Any thread. */
 int64_t sonde_registry_next_expiry_ns(struct sonde_registry *registry);

@@ -55,6 +55,7 @@ struct sonde_probe {
     struct sonde_site *sites;
     struct sonde_probe_state state; /* and under the registry's lock, for reports */
     bool is_kept;                   /* scratch of sonde_registry_apply */
+    bool replaces;                  /* it too: another revision of it is armed */
     void *block;                    /* the allocation, of which this is an aligned part */
 };
 

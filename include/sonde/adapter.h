@@ -63,9 +63,11 @@ struct sonde_adapter {
      * Ctx: any thread, no VM lock needed, core locks may be held. */
     void (*request_safe_point)(void *ctx);
 
-    /* May. Similar names to offer when a function is not found are reported by find();
-     * symbol listing, value reading for expressions, threads and stacks are appended here by
-     * the features that need them. */
+    /* May. Whether the code that just appeared, which sonde_agent_code_ready was called for with
+     * `file`, could have places for `def`: asked before find(), which is dear. It may err on the
+     * side of true, never of false. Without it all code of a file's last name concerns the
+     * probes of that file, and all code any function's. Ctx: safe point (VM lock). */
+    bool (*concerns)(void *ctx, const struct sonde_probe_def *def, struct sonde_str file);
 };
 
 /* One more place. `function` and `file` as the runtime names them; copied. */

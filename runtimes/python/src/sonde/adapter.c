@@ -17,6 +17,8 @@ static struct {
     uint32_t told_count; /* entries that wait for a function's end */
 } table;
 
+uint32_t sonde_py_armed_changes;
+
 static size_t
 home_of(const PyCodeObject *code, size_t mask)
 {
@@ -72,6 +74,7 @@ grow(void)
 static struct sonde_py_armed *
 entry_for(PyCodeObject *code)
 {
+    sonde_py_armed_changes++;
     if ((table.slots == NULL || (table.count + 1) * 2 > table.mask + 1) && !grow()) {
         return NULL;
     }
@@ -90,6 +93,7 @@ drop_entry(struct sonde_py_armed *armed)
     size_t mask = table.mask;
     size_t hole = (size_t)(armed - slots);
     PyMem_RawFree(armed->sites);
+    sonde_py_armed_changes++;
     table.count--;
     for (size_t i = (hole + 1) & mask; slots[i].code != NULL; i = (i + 1) & mask) {
         size_t home = home_of(slots[i].code, mask);
@@ -236,5 +240,6 @@ sonde_py_adapter_init(void)
         .arm = arm,
         .disarm = disarm,
         .request_safe_point = sonde_py_vm_thread_ask,
+        .concerns = sonde_py_concerns,
     };
 }

@@ -33,6 +33,9 @@ void sonde_py_adapter_init(void);
  * disarm. */
 struct sonde_py_armed *sonde_py_armed_of(const PyCodeObject *code);
 
+/* Goes up whenever what sonde_py_armed_of answered may not be so any more. */
+extern uint32_t sonde_py_armed_changes;
+
 /* A code object is being freed. */
 void sonde_py_code_dies(PyCodeObject *code);
 

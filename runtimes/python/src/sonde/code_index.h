@@ -24,6 +24,13 @@ void sonde_py_index_stop(void);
  * the walk could not be finished: what was visited is then not everything. */
 int sonde_py_index_each(void (*visit)(PyCodeObject *code, void *arg), void *arg);
 
+/* The code that the agent is being told of: `visit` for each until it says true. False: none said
+ * so. Outside of such a moment there is none. */
+bool sonde_py_index_arriving_has(bool (*visit)(PyCodeObject *code, void *arg), void *arg);
+
+/* A number that changes whenever code comes or goes. */
+uint64_t sonde_py_index_generation(void);
+
 /* Some probe waits for code that is not there: from now on the agent is told in time of all that
  * comes. */
 void sonde_py_index_await(void);

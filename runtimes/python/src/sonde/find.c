@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "find.h"
 
+#include "catalogue.h"
 #include "code_index.h"
 #include "find_function.h"
 #include "lines.h"
@@ -12,7 +13,6 @@
 
 #define PLACES_MAX 64  /* of one line in one code object */
 #define NEAREST_EACH 3 /* before and after */
-#define FILE_MEMOS 256
 
 int
 sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t position,
@@ -27,45 +27,6 @@ sonde_py_find_report(struct sonde_finding *finding, PyCodeObject *code, uint32_t
     return sonde_finding_place(finding, place, file,
                                sonde_py_text(sonde_py_code_qualname(code), name_buf),
                                line);
-}
-
-/* --- The code of one file ------------------------------------------------------------------- */
-
-struct in_file {
-    struct sonde_str file; /* as the person gave it, without "./" */
-    struct sonde_py_codes codes;
-    enum sonde_py_file_match best;
-    /* The answers for file names that were seen: code of one file shares one str. */
-    struct {
-        PyObject *filename;
-        enum sonde_py_file_match match;
-    } memos[FILE_MEMOS];
-};
-
-static enum sonde_py_file_match
-match_of(struct in_file *search, PyObject *filename)
-{
-    size_t i = ((uintptr_t)filename >> 4) % FILE_MEMOS;
-    if (search->memos[i].filename != filename) {
-        search->memos[i].filename = filename;
-        search->memos[i].match = sonde_py_match_file(filename, search->file);
-    }
-    return search->memos[i].match;
-}
-
-static void
-consider_file(PyCodeObject *code, void *arg)
-{
-    struct in_file *search = arg;
-    enum sonde_py_file_match match = match_of(search, code->co_filename);
-    if (match == SONDE_PY_FILE_OTHER || match < search->best) {
-        return;
-    }
-    if (match > search->best) {
-        search->best = match;
-        search->codes.count = 0; /* a better match beats all that only end alike */
-    }
-    sonde_py_codes_add(&search->codes, code);
 }
 
 /* --- Lines ---------------------------------------------------------------------------------- */
@@ -237,15 +198,16 @@ offer_nearest(struct sonde_finding *finding, const struct nearest *nearest)
 }
 
 static void
-say_not_executable(struct sonde_finding *finding, const struct in_file *search, int line)
+say_not_executable(struct sonde_finding *finding, const struct sonde_py_codes *codes,
+                   struct sonde_str file, int line)
 {
     struct nearest nearest = {.line = line};
-    for (size_t i = 0; i < search->codes.count; i++) {
-        look_near(&nearest, search->codes.list[i]);
+    for (size_t i = 0; i < codes->count; i++) {
+        look_near(&nearest, codes->list[i]);
     }
     sonde_finding_cause(finding, SONDE_CAUSE_LINE_NOT_EXECUTABLE,
                         "nothing that can still run begins on line %d of %.*s", line,
-                        (int)search->file.len, search->file.ptr);
+                        (int)file.len, file.ptr);
     offer_nearest(finding, &nearest);
 }
 
@@ -271,26 +233,23 @@ static int
 find_line(const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
     char buf[SONDE_PATH_BYTES];
-    struct in_file search = {.file = sonde_path_plain(def->location.file, buf)};
+    struct sonde_str file = sonde_path_plain(def->location.file, buf);
     int line = (int)def->location.line;
-    int result = sonde_py_index_each(consider_file, &search);
-    if (search.codes.failed != SONDE_OK) {
-        result = search.codes.failed;
-    }
+    const struct sonde_py_codes *codes = sonde_py_catalogue_file(file);
+    int result = codes->failed;
     int found = 0;
-    for (size_t i = 0; i < search.codes.count && result == SONDE_OK; i++) {
-        int places = report_line(finding, &search.codes, search.codes.list[i], line);
+    for (size_t i = 0; i < codes->count && result == SONDE_OK; i++) {
+        int places = report_line(finding, codes, codes->list[i], line);
         result = places < 0 ? places : SONDE_OK;
         found += places > 0 ? places : 0;
     }
     if (result == SONDE_OK && found == 0) {
-        if (search.codes.count > 0) {
-            say_not_executable(finding, &search, line);
+        if (codes->count > 0) {
+            say_not_executable(finding, codes, file, line);
         } else {
-            say_no_file(finding, search.file);
+            say_no_file(finding, file);
         }
     }
-    sonde_py_codes_fini(&search.codes);
     return result;
 }
 
@@ -305,4 +264,33 @@ sonde_py_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding
     }
     return def->location.line > 0 ? find_line(def, finding)
                                   : sonde_py_find_function(def, finding);
+}
+
+/* --- Whether new code matters --------------------------------------------------------------- */
+
+static bool
+is_named_like(PyCodeObject *code, void *arg)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    const struct sonde_str *name = arg;
+    return code->co_flags & CO_OPTIMIZED &&
+           sonde_str_eq(sonde_py_text(code->co_name, buf), *name);
+}
+
+bool
+sonde_py_concerns(void *ctx, const struct sonde_probe_def *def, struct sonde_str file)
+{
+    (void)ctx;
+    (void)file; /* by whose last name we are asked: good enough for lines */
+    if (def->location.line > 0) {
+        return true;
+    }
+    struct sonde_str name = def->location.function;
+    for (size_t i = name.len; i-- > 0;) {
+        if (name.ptr[i] == '.') {
+            name = (struct sonde_str){name.ptr + i + 1, name.len - i - 1};
+            break;
+        }
+    }
+    return sonde_py_index_arriving_has(is_named_like, &name);
 }

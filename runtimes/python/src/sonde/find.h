@@ -10,4 +10,8 @@
 int sonde_py_find(void *ctx, const struct sonde_probe_def *def,
                   struct sonde_finding *finding);
 
+/* The adapter's concerns(): whether the code that is arriving could matter for `def`. */
+bool sonde_py_concerns(void *ctx, const struct sonde_probe_def *def,
+                       struct sonde_str file);
+
 #endif

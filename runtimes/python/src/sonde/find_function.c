@@ -4,6 +4,7 @@
  * that was never reached by a name of a module is found as well. */
 #include "find_function.h"
 
+#include "catalogue.h"
 #include "code_index.h"
 #include "names.h"
 #include "state.h"
@@ -12,6 +13,7 @@
 #include <stdio.h>
 
 #define SPLITS_MAX 16
+#define FILE_MEMOS 128
 #define SIMILAR_MAX 3
 #define SIMILAR_DISTANCE 3
 
@@ -29,7 +31,15 @@ struct similar {
     char buf[128];
 };
 
+/* The answer for a file name that was seen: code of one file shares one str. */
+struct file_memo {
+    PyObject *filename;
+    const struct split *split;
+    bool is_of;
+};
+
 struct search {
+    struct file_memo memos[FILE_MEMOS];
     struct split splits[SPLITS_MAX];
     size_t split_count;
     struct sonde_py_codes codes; /* matches of the present split */
@@ -67,18 +77,29 @@ read_splits(struct search *search, const struct sonde_location *location)
 }
 
 static bool
-is_in_module(const PyCodeObject *code, const struct split *split)
+is_file_of(PyObject *filename, const struct split *split)
 {
     if (split->file != NULL) {
-        return code->co_filename == split->file ||
-               PyUnicode_Compare(code->co_filename, split->file) == 0;
+        return filename == split->file || PyUnicode_Compare(filename, split->file) == 0;
     }
     if (split->is_loaded) {
         /* A main module without a file: what came from -c or standard input. */
-        return sonde_py_text_is(code->co_filename, SONDE_STR("<string>")) ||
-               sonde_py_text_is(code->co_filename, SONDE_STR("<stdin>"));
+        return sonde_py_text_is(filename, SONDE_STR("<string>")) ||
+               sonde_py_text_is(filename, SONDE_STR("<stdin>"));
     }
-    return sonde_py_file_is_of_module(code->co_filename, split->module);
+    return sonde_py_file_is_of_module(filename, split->module);
+}
+
+static bool
+is_in_module(const PyCodeObject *code, struct search *search)
+{
+    PyObject *filename = code->co_filename;
+    struct file_memo *memo = &search->memos[((uintptr_t)filename >> 4) % FILE_MEMOS];
+    if (memo->filename != filename || memo->split != search->split) {
+        *memo = (struct file_memo){filename, search->split,
+                                   is_file_of(filename, search->split)};
+    }
+    return memo->is_of;
 }
 
 static bool
@@ -100,7 +121,7 @@ consider_code(PyCodeObject *code, void *arg)
 {
     struct search *search = arg;
     if (is_function(code) && is_named(code, search->split->name) &&
-        is_in_module(code, search->split)) {
+        is_in_module(code, search)) {
         sonde_py_codes_add(&search->codes, code);
     }
 }
@@ -156,7 +177,7 @@ consider_similar(PyCodeObject *code, void *arg)
 {
     struct search *search = arg;
     char buf[SONDE_PY_TEXT_BYTES];
-    if (!is_in_module(code, search->split)) {
+    if (!is_in_module(code, search)) {
         return;
     }
     search->split->is_loaded = true;
@@ -226,7 +247,8 @@ sonde_py_find_function(const struct sonde_probe_def *def, struct sonde_finding *
     for (size_t i = 0; i < search.split_count && result == SONDE_OK; i++) {
         search.split = &search.splits[i];
         search.codes.count = 0;
-        result = sonde_py_index_each(consider_code, &search);
+        result = sonde_py_catalogue_named(last_parts(search.split->name, SONDE_STR("")),
+                                          consider_code, &search);
         result = result == SONDE_OK ? search.codes.failed : result;
         for (size_t k = 0; k < search.codes.count && result == SONDE_OK; k++) {
             PyCodeObject *code = search.codes.list[k];

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define END_MOST_NS ((int64_t)10 * 1000 * 1000)
+#define PAUSE_NS (500 * 1000)
 #define LATE_LOOK_NS ((int64_t)80 * 1000 * 1000)
 
 static struct {
@@ -108,6 +109,8 @@ run(void *unused)
             PyThreadState_Clear(thread);
             PyThreadState_DeleteCurrent();
         }
+        /* Whoever waits for the lock has it before we ask for it again. */
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
         if (work.job != NULL) {
             pthread_mutex_lock(&vm.mutex);
             vm.job = NULL;

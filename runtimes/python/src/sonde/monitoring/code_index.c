@@ -3,6 +3,8 @@
 
 #include "adapter.h"
 #include "compat/frozen.h"
+#include "engine.h"
+#include "names.h"
 #include "state.h"
 #include "text.h"
 #include "vm_thread.h"
@@ -22,6 +24,11 @@ static struct {
     size_t count;
     bool is_complete;      /* what was there before the start has been walked */
     _Atomic bool has_late; /* relaxed: a hint for the VM thread */
+    uint64_t generation;
+    const PyCodeObject *root; /* being announced, with all that it holds; NULL: no such */
+    /* Or a file's code that nobody was told of. */
+    PyCodeObject **late;
+    size_t late_count;
 } index_;
 
 static size_t
@@ -73,6 +80,7 @@ add(PyCodeObject *code, PyObject *announced_file)
         slot->code = code;
         slot->announced_file = announced_file;
         index_.count++;
+        index_.generation++;
     }
     return true;
 }
@@ -90,6 +98,7 @@ drop(const PyCodeObject *code)
         return;
     }
     index_.count--;
+    index_.generation++;
     for (size_t i = (hole + 1) & mask; slots[i].code != NULL; i = (i + 1) & mask) {
         /* What would be found from its home without the hole may move into it. */
         size_t home = home_of(slots[i].code, mask);
@@ -120,6 +129,7 @@ announce(PyObject *file)
     sonde_py_restore_error(&stash);
 }
 
+/* Told of, with all that it holds. */
 static void
 set_announced(const PyCodeObject *code, PyObject *file)
 {
@@ -127,6 +137,48 @@ set_announced(const PyCodeObject *code, PyObject *file)
     if (slot->code == code) {
         slot->announced_file = file;
     }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
+        if (PyCode_Check(item) && ((PyCodeObject *)item)->co_filename == file) {
+            set_announced((PyCodeObject *)item, file);
+        }
+    }
+}
+
+static bool
+any_nested(const PyCodeObject *code, bool (*visit)(PyCodeObject *code, void *arg),
+           void *arg)
+{
+    if (visit((PyCodeObject *)code, arg)) {
+        return true;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
+        if (PyCode_Check(item) && any_nested((PyCodeObject *)item, visit, arg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+sonde_py_index_arriving_has(bool (*visit)(PyCodeObject *code, void *arg), void *arg)
+{
+    if (index_.root != NULL) {
+        return any_nested(index_.root, visit, arg);
+    }
+    for (size_t i = 0; i < index_.late_count; i++) {
+        if (visit(index_.late[i], arg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint64_t
+sonde_py_index_generation(void)
+{
+    return index_.generation;
 }
 
 static int
@@ -146,8 +198,12 @@ on_code_event(PyCodeEvent event, PyCodeObject *code)
     atomic_store_explicit(&index_.has_late, true, memory_order_relaxed);
     if (sonde_py_text_is(code->co_name, SONDE_STR("<module>"))) {
         /* The root of a module: all that it defines is there by now, and nothing ran yet. */
+        const PyCodeObject *outer = index_.root;
         set_announced(code, code->co_filename);
+        index_.root = code;
         announce(code->co_filename);
+        index_.root = outer;
+        sonde_py_engine_rest(); /* as after a safe point */
     }
     return 0;
 }
@@ -158,22 +214,47 @@ sonde_py_index_has_late(void)
     return atomic_load_explicit(&index_.has_late, memory_order_relaxed);
 }
 
+static void
+collect_late(struct sonde_py_codes *late)
+{
+    for (size_t i = 0; index_.slots != NULL && i <= index_.mask; i++) {
+        PyCodeObject *code = index_.slots[i].code;
+        if (code != NULL && index_.slots[i].announced_file != code->co_filename) {
+            index_.slots[i].announced_file = code->co_filename;
+            sonde_py_codes_add(late, code);
+        }
+    }
+}
+
+static int
+compare_files(const void *a, const void *b)
+{
+    uintptr_t one = (uintptr_t)(*(PyCodeObject *const *)a)->co_filename;
+    uintptr_t other = (uintptr_t)(*(PyCodeObject *const *)b)->co_filename;
+    return (one > other) - (one < other);
+}
+
+/* Each file once. Nothing makes or frees code meanwhile: the VM lock is held, and no Python
+ * code runs. */
 void
 sonde_py_index_announce_late(void)
 {
+    struct sonde_py_codes late = {0};
     atomic_store_explicit(&index_.has_late, false, memory_order_relaxed);
-    PyObject *told = NULL;
-    for (size_t i = 0; index_.slots != NULL && i <= index_.mask; i++) {
-        PyCodeObject *code = index_.slots[i].code;
-        if (code == NULL || index_.slots[i].announced_file == code->co_filename) {
-            continue;
-        }
-        index_.slots[i].announced_file = code->co_filename;
-        if (code->co_filename != told) {
-            told = code->co_filename;
-            announce(told); /* may make code, so that slots move: some are told twice */
-        }
+    collect_late(&late);
+    if (late.count > 1) {
+        qsort(late.list, late.count, sizeof(late.list[0]), compare_files);
     }
+    for (size_t i = 0, n; i < late.count; i += n) {
+        PyObject *file = late.list[i]->co_filename;
+        for (n = 1; i + n < late.count && late.list[i + n]->co_filename == file; n++) {
+        }
+        index_.late = &late.list[i];
+        index_.late_count = n;
+        announce(file);
+        index_.late_count = 0;
+    }
+    sonde_py_codes_fini(&late);
 }
 
 /* --- What was there before ----------------------------------------------------------------- */

@@ -6,6 +6,8 @@
  * end is waited for. */
 #include "engine.h"
 
+#include "catalogue.h"
+#include "monitoring/closing.h"
 #include "monitoring/hooks.h"
 #include "monitoring/trim.h"
 #include "monitoring/turns.h"
@@ -99,6 +101,7 @@ settle(struct sonde_py_armed *armed)
         return false;
     }
     sonde_py_trim(armed);
+    sonde_py_closing_settle(armed);
     return sonde_py_trim_prepare(armed->code);
 }
 
@@ -158,6 +161,7 @@ sonde_py_engine_verify(unsigned forced, unsigned *checked)
 void
 sonde_py_engine_rest(void)
 {
+    sonde_py_catalogue_rest();
 }
 
 void

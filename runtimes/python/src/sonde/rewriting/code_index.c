@@ -32,6 +32,7 @@ static struct {
     bool is_walked;
     int failed;             /* SONDE_E_NOMEM: some are missing */
     size_t size_before;     /* what the last walk had found */
+    uint64_t generation;    /* of the list */
     bool is_hooked;         /* the audit hook is there, for good */
     PyCodeObject *arriving; /* about to run for the first time; borrowed */
 } walk;
@@ -99,6 +100,7 @@ add(PyObject *object)
         return false;
     }
     Py_INCREF(code);
+    walk.generation++;
     walk.list[walk.count++] = (struct entry){.code = code};
     walk.slots[slot_of(code)] = (uint32_t)walk.count;
     return true;
@@ -272,6 +274,7 @@ sonde_py_index_rest(void)
     struct entry *list = walk.list;
     size_t count = walk.count;
     PyMem_RawFree(walk.slots);
+    walk.generation++;
     walk.list = NULL;
     walk.slots = NULL;
     walk.count = walk.room = walk.mask = 0;
@@ -287,6 +290,34 @@ PyCodeObject *
 sonde_py_index_arriving(void)
 {
     return walk.arriving;
+}
+
+static bool
+any_nested(PyCodeObject *code, bool (*visit)(PyCodeObject *code, void *arg), void *arg)
+{
+    if (visit(code, arg)) {
+        return true;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        PyObject *item = PyTuple_GET_ITEM(code->co_consts, i);
+        if (PyCode_Check(item) &&
+            any_nested(sonde_py_original_of((PyCodeObject *)item), visit, arg)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+sonde_py_index_arriving_has(bool (*visit)(PyCodeObject *code, void *arg), void *arg)
+{
+    return walk.arriving != NULL && any_nested(walk.arriving, visit, arg);
+}
+
+uint64_t
+sonde_py_index_generation(void)
+{
+    return walk.generation;
 }
 
 /* --- Code that is about to run -------------------------------------------------------------- */

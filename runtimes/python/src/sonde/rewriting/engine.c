@@ -4,6 +4,7 @@
  * the original is held. Without probes nothing of it is left. */
 #include "engine.h"
 
+#include "catalogue.h"
 #include "code_index.h"
 #include "rewriting/evaluation.h"
 #include "rewriting/hooks.h"
@@ -54,6 +55,7 @@ sonde_py_engine_settle(struct sonde_py_armed *armed, struct sonde_err *err)
 void
 sonde_py_engine_rest(void)
 {
+    sonde_py_catalogue_rest();
     sonde_py_patches_rest();
 }
 
