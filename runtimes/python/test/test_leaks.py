@@ -90,7 +90,8 @@ def test_py08_ten_thousand_cycles_of_install_and_remove(what, count):
         global taken
         work(n)
         taken += _native.discard_testonly()
-    print(json.dumps([grown(cycle, int(sys.argv[2])), taken, [_native.armed_testonly(f.__code__), _native.armed_testonly(g.__code__)]]))
+    grown = grown(cycle, int(sys.argv[2]))
+    print(json.dumps([grown, taken, [_native.armed_testonly(x.__code__) for x in (f, g)]]))
     """, what, str(count))
     assert is_flat(grown, count), grown
     assert taken == {"line": 10000, "function": 20000, "under_way": 0}[what]

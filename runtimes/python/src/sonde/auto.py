@@ -53,6 +53,9 @@ def _start():
     try:
         from sonde import _native
     except ImportError as error:
+        if "interpreters" in str(error):  # the refusal is CPython's where it makes one, or ours
+            _off("sub-interpreters are not supported yet", False)
+            return
         built = _build_reason()
         _off(built if built else "its extension can not be loaded: %s" % (error,), not built)
         return

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "names.h"
 
+#include "fields.h"
 #include "text.h"
 
 #include <ctype.h>
@@ -48,6 +49,18 @@ sonde_py_file_is_of_module(PyObject *filename, struct sonde_str module)
     return true;
 }
 
+/* A script loses its __file__ when its last line has run, while its threads may go on; its
+ * loader keeps the path. */
+static PyObject *
+loader_path(PyObject *names)
+{
+    PyObject *loader = sonde_py_dict_find(names, SONDE_STR("__loader__"));
+    if (loader == NULL || PyType_Check(loader)) {
+        return NULL;
+    }
+    return sonde_py_field(loader, SONDE_STR("path"));
+}
+
 PyObject *
 sonde_py_module_file(struct sonde_str module, bool *is_loaded)
 {
@@ -56,7 +69,11 @@ sonde_py_module_file(struct sonde_str module, bool *is_loaded)
     if (!*is_loaded) {
         return NULL;
     }
-    PyObject *file = sonde_py_dict_find(PyModule_GetDict(found), SONDE_STR("__file__"));
+    PyObject *names = PyModule_GetDict(found);
+    PyObject *file = sonde_py_dict_find(names, SONDE_STR("__file__"));
+    if (file == NULL && sonde_str_eq(module, SONDE_STR("__main__"))) {
+        file = loader_path(names);
+    }
     return file != NULL && PyUnicode_Check(file) ? file : NULL;
 }
 

@@ -27,7 +27,7 @@ enum sonde_py_file_match sonde_py_match_file(PyObject *filename, struct sonde_st
  * …/a/b/__init__.py. */
 bool sonde_py_file_is_of_module(PyObject *filename, struct sonde_str module);
 
-/* The __file__ of a loaded module, borrowed; NULL when it is not loaded (*is_loaded false) or
+/* The file of a loaded module, borrowed; NULL when it is not loaded (*is_loaded false) or
  * has none. Nothing of the module is called. */
 PyObject *sonde_py_module_file(struct sonde_str module, bool *is_loaded);
 

@@ -15,6 +15,25 @@ set_events(PyObject *set_local_events, PyCodeObject *code, int tool, int events)
     return result != NULL;
 }
 
+#define UNITS_MAX 256
+
+/* Where events of other tools stand on the sample, which may be on for all code: there ours is kept
+ * elsewhere, and nothing is to be seen. */
+static bool is_taken[UNITS_MAX];
+
+static bool
+note_other_tools(PyCodeObject *code)
+{
+    const _Py_CODEUNIT *units = sonde_py_code_units(code);
+    if (Py_SIZE(code) > UNITS_MAX) {
+        return false;
+    }
+    for (int i = 0; i < (int)Py_SIZE(code); i++) {
+        is_taken[i] = units[i].op.code >= MIN_INSTRUMENTED_OPCODE;
+    }
+    return true;
+}
+
 /* Whether exactly the instructions from the first traceable one on, `kept` or all (-1), bear
  * our event and the others are plain. */
 static bool
@@ -23,7 +42,7 @@ bears_events(PyCodeObject *code, PyObject *plain_bytes, int kept)
     const uint8_t *plain = (const uint8_t *)PyBytes_AS_STRING(plain_bytes);
     const _Py_CODEUNIT *units = sonde_py_code_units(code);
     for (int i = sonde_py_code_first(code); i < (int)Py_SIZE(code); i++) {
-        if (plain[2 * i] == 0 || plain[2 * i] == RESUME) {
+        if (plain[2 * i] == 0 || plain[2 * i] == RESUME || is_taken[i]) {
             continue;
         }
         bool bears = units[i].op.code == INSTRUMENTED_INSTRUCTION;
@@ -86,7 +105,9 @@ sonde_py_verify_events(int tool, unsigned forced)
     PyObject *function = names != NULL ? PyDict_GetItemString(names, "pairs") : NULL;
     PyCodeObject *code = names != NULL ? sonde_py_sample_code(names, "pairs") : NULL;
     PyObject *plain = code != NULL ? sonde_py_code_plain(code) : NULL;
-    if (plain != NULL && verify_trim(function, code, plain, tool)) {
+    /* Its first run brings on what other tools have asked for. */
+    if (plain != NULL && runs_right(function) && note_other_tools(code) &&
+        verify_trim(function, code, plain, tool)) {
         parts |= 1u << SONDE_PY_PART_TRIM;
         if (verify_pairs(function, code, plain, tool)) {
             parts |= 1u << SONDE_PY_PART_PAIRS;
