@@ -40,14 +40,19 @@ def output(*command):
 
 
 def pythons():
-    ways = {"plain-monitoring": ("the same content by a Python sys.monitoring callback", "≥ 20×"),
-            "plain-wrapper": ("the same content by a functools.wraps wrapper", "≥ 20×"),
-            "bare-monitoring": ("json.dumps(locals) alone, no types, stack, redaction", "")}
+    """One with an exception table to rewrite, and two with sys.monitoring, unless told otherwise."""
+    wanted = os.environ.get("BENCH_PYTHONS", "3.11 3.12 3.13").split()
+    monitoring = {"plain-monitoring": ("the same content by a Python sys.monitoring callback", "≥ 20×")}
+    ways = {"plain-wrapper": ("the same content by a functools.wraps wrapper", "≥ 20×")}
+    bare = {"bare-monitoring": ("json.dumps(locals) alone, no types, stack, redaction", "")}
     for line in output(str(ROOT / "tools/find-pythons"), "--supported").splitlines():
-        python = line.split()[1]
+        version, python = line.split()[:2]
+        if version not in wanted:
+            continue
         full = output(python, "-c", "import sys; print(sys.version.split()[0])")
+        has_monitoring = int(version.split(".")[1]) >= 12
         yield Runtime(f"CPython {full}", [python], ".py", {"PYTHONPATH": str(BUILD / "lib/sonde/python")},
-                      ways, "≤ 100 ns", "subject:hot")
+                      {**monitoring, **ways, **bare} if has_monitoring else ways, "≤ 100 ns", "subject:hot")
 
 
 def rubies():

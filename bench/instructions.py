@@ -23,8 +23,7 @@ def hot_loop(n, f=subject.hot):
         f(i, 7)
 
 
-def handler_loop(n):
-    f = subject.handler
+def handler_loop(n, f=subject.handler):
     for _ in range(n):
         f(subject.FIRST, subject.SECOND, subject.THIRD)
         time.sleep(0.002)  # within the rate and the CPU budget, also when counted; in every mode
@@ -41,8 +40,9 @@ if mode in PLACES:
     hot_loop(100)
     handler_loop(1)
 if mode == "plain":
-    with subject.PlainMonitoring(subject.whole):
-        handler_loop(calls)
+    has_monitoring = hasattr(sys, "monitoring")
+    with subject.PlainMonitoring(subject.whole) if has_monitoring else subject.PlainWrapper() as f:
+        handler_loop(calls, f)
 elif mode in ("handler", "snapshot"):
     handler_loop(calls)
 elif mode == "other":

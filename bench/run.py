@@ -66,6 +66,13 @@ def with_a_probe(collector, runtime):
         base, armed, _ = compare_armed(
             collector, subject, "hot", {"location": runtime.function, "rate": 0.001})
         row("  rejected function probe, added to the call", f"{armed - base:.1f} ns")
+        for task, words in (("raising", "exceptions through six frames elsewhere"),
+                            ("caught", "exceptions caught where they are raised")):
+            for place, kind, goal in ((subject.hot, "line", "1.00×"), (runtime.function, "function", "≤ 1.15×")):
+                _, armed, ratio = compare_armed(collector, subject, task, {"location": place, "rate": 0.001})
+                row(f"  {words}, a {kind} probe", f"{armed:.0f} ns {ratio:.3f}×", goal)
+        row("arming a line of a 1,000-line function, in the safe point",
+            f"{subject.ask('arming') / 1000:.0f} µs", "≤ 500 µs")
     base, armed, _ = compare_armed(
         collector, subject, "spaced", {"location": subject.nine, "rate": 5000})
     snapshot = armed - base

@@ -100,7 +100,7 @@ def stack_of(frame):
     stack = []
     while frame is not None:
         code = frame.f_code
-        stack.append({"file": code.co_filename, "function": code.co_qualname, "line": frame.f_lineno})
+        stack.append({"file": code.co_filename, "function": getattr(code, "co_qualname", code.co_name), "line": frame.f_lineno})
         frame = frame.f_back
     return stack
 
@@ -225,21 +225,20 @@ def long_function(lines=1000):
 
 
 def time_arming(rounds=20):
-    """Arming and disarming the last line of a function of 1,000 lines: the median of what the two
-    hold the interpreter for, in the process's own safe point."""
+    """Setting a probe on the last line of a function of 1,000 lines: the median of what it holds the
+    interpreter for, its definition read, its place found and armed."""
     import sonde._native as native
 
     long = long_function()
+    code = long.__code__
     times = []
-    for round in range(rounds):
-        probe = [{"id": "long", "revision": round + 1, "location": {"file": "long.py", "line": 1001}}]
-        native.apply_testonly(json.dumps(probe))
+    for number in range(rounds):
+        probe = json.dumps([{"id": "long", "revision": number + 1, "location": "long.py:1001"}])
         began = clock()
-        native.safe_point_testonly()
+        native.apply_testonly(probe)
         times.append(clock() - began)
-        assert native.armed_testonly(long.__code__) == 1
+        assert native.armed_testonly(code) == 1
         native.apply_testonly("[]")
-        native.safe_point_testonly()
     return sorted(times)[rounds // 2]
 
 

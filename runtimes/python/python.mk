@@ -28,7 +28,7 @@ $(BUILD)/pythons.mk: tools/find-pythons runtimes/python/python.mk
 	    printf "PYTHON_INC_%s :=", $$1; for (i = 3; i <= NF; i++) printf " -isystem %s", $$i; \
 	    print "" }' > $@.new && mv $@.new $@
 
-.PHONY: pythons python python-test python-bench
+.PHONY: pythons python python-test
 pythons:
 	rm -f $(BUILD)/pythons.mk
 	$(MAKE) $(BUILD)/pythons.mk
@@ -100,18 +100,6 @@ $(PYTHON_DIR)/boot/sitecustomize.py: runtimes/python/boot/sitecustomize.py
 
 ## make python-test  the Python runtime's own tests, on every interpreter it was built for
 python-test: $(PYTHON_BUILT:%=python-test-%)
-
-## make python-bench  what hits and snapshots cost, on every interpreter it was built for
-python-bench: python
-	@set -e; for python in $(foreach version,$(PYTHON_BUILT),$(PYTHON_EXE_$(version))); do \
-	    PYTHONPATH=$(abspath $(PYTHON_DIR)) $$python runtimes/python/bench/bench.py; done
-
-## make explore    others' tests with probes everywhere: TESTS=, MODULES=, PYTHONS=, REQUIREMENTS=
-.PHONY: explore
-explore: python
-	tools/explore.py --lib $(PYTHON_DIR) --venvs $(abspath $(BUILD))/venv \
-	    $(foreach version,$(PYTHON_BUILT),--python $(version)=$(PYTHON_EXE_$(version))) \
-	    --tests "$(TESTS)" --modules "$(MODULES)" --requirements "$(REQUIREMENTS)" $(EXPLORE_ARGS)
 
 # The rewriter alone, as a module for its test, for the interpreters that need rewriting.
 REWRITE_BUILT := $(filter 3.9 3.10 3.11,$(PYTHONS))
