@@ -142,14 +142,20 @@ put_throwable(struct sonde_pen *pen, const struct sonde_json *throwable)
 {
     const struct sonde_json *message = sonde_json_get(throwable, "message");
     const struct sonde_json *text = sonde_json_get(message, "value");
+    const struct sonde_json *fields = sonde_json_get(message, "fields");
+    struct sonde_str type = sonde_json_get_str(throwable, "type");
     sonde_pen_indent(pen, SECTION_INDENT);
     sonde_pen_put(pen, SONDE_TONE_BAD, "raised ");
-    sonde_pen_text(pen, SONDE_TONE_BAD, sonde_json_get_str(throwable, "type"));
+    sonde_pen_text(pen, SONDE_TONE_BAD, type);
     if (text != NULL && text->type == SONDE_JSON_STRING &&
         sonde_json_get(message, "truncated") == NULL) {
         sonde_pen_put(pen, SONDE_TONE_PLAIN, " ");
         sonde_pen_quoted(pen, SONDE_TONE_PLAIN, text->string, SONDE_ESCAPE_QUOTED);
         sonde_pen_end(pen);
+    } else if (fields != NULL && fields->type == SONDE_JSON_OBJECT &&
+               sonde_str_eq(sonde_json_get_str(message, "type"), type)) {
+        sonde_render_contents(pen, SECTION_INDENT, "",
+                              message); /* it is its own message */
     } else {
         sonde_pen_end(pen);
         if (message != NULL && message->type == SONDE_JSON_OBJECT) {

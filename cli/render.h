@@ -18,4 +18,9 @@ void sonde_render_snapshot(struct sonde_pen *pen, const struct sonde_json *snaps
 void sonde_render_value(struct sonde_pen *pen, size_t indent, struct sonde_str name,
                         const struct sonde_json *value);
 
+/* What the value holds, without its type: after `before_it` on this line when it fits, else
+ * its members below, further in than `indent`; ends with a line end. */
+void sonde_render_contents(struct sonde_pen *pen, size_t indent, const char *before_it,
+                           const struct sonde_json *value);
+
 #endif

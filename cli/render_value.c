@@ -377,8 +377,15 @@ put_typed(struct sonde_pen *pen, size_t indent, const struct sonde_json *value)
         sonde_pen_put(pen, SONDE_TONE_DIM, ": ");
         sonde_pen_text(pen, SONDE_TONE_DIM, type);
     }
+    sonde_render_contents(pen, indent, " = ", value);
+}
+
+void
+sonde_render_contents(struct sonde_pen *pen, size_t indent, const char *before_it,
+                      const struct sonde_json *value)
+{
     struct sonde_pen_mark before = sonde_pen_mark(pen);
-    sonde_pen_put(pen, SONDE_TONE_DIM, " = ");
+    sonde_pen_put(pen, SONDE_TONE_DIM, before_it);
     if (try_inline(pen, value)) {
         sonde_pen_end(pen);
         return;

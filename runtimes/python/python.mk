@@ -101,6 +101,13 @@ $(PYTHON_DIR)/boot/sitecustomize.py: runtimes/python/boot/sitecustomize.py
 ## make python-test  the Python runtime's own tests, on every interpreter it was built for
 python-test: $(PYTHON_BUILT:%=python-test-%)
 
+## make explore    others' tests with probes everywhere: TESTS=, MODULES=, PYTHONS=, REQUIREMENTS=
+.PHONY: explore
+explore: python
+	tools/explore.py --lib $(PYTHON_DIR) --venvs $(abspath $(BUILD))/venv \
+	    $(foreach version,$(PYTHON_BUILT),--python $(version)=$(PYTHON_EXE_$(version))) \
+	    --tests "$(TESTS)" --modules "$(MODULES)" --requirements "$(REQUIREMENTS)" $(EXPLORE_ARGS)
+
 # The rewriter alone, as a module for its test, for the interpreters that need rewriting.
 REWRITE_BUILT := $(filter 3.9 3.10 3.11,$(PYTHONS))
 REWRITE_TEST := runtimes/python/test/rewriting

@@ -103,6 +103,27 @@ def test_one_value(fake, sonde, shown_value, line):
     assert shown(fake, sonde, shown_value) == f"    {line}\n"
 
 
+THROWN = [
+    (text("no"), ' "no"\n'),
+    (elements([integer(1), text("a")], type_="tuple"), '\n    message: tuple = [1, "a"]\n'),
+    (fields("HTTPException", {"status_code": integer(404), "detail": text("no such item")}),
+     '(status_code=404, detail="no such item")\n'),
+    (fields("HTTPException", {"status_code": integer(404), "detail": text("n" * 70)}),
+     '\n    status_code: int = 404\n    detail: str = "%s"\n' % ("n" * 70)),
+    (fields("Other", {"a": integer(1)}), "\n    message: Other = (a=1)\n"),
+    (None, "\n"),
+]
+
+
+@pytest.mark.parametrize("message,shown_message", THROWN)
+def test_what_was_thrown(fake, sonde, message, shown_message):
+    """PY-03: an exception that has its message in its own fields shows these."""
+    thrown = {"type": "HTTPException", "stack": [], **({"message": message} if message else {})}
+    serve(fake, snapshot({"return": {"throwable": thrown}}, stack=[], thread={}))
+    out = sonde("snapshots", env={"COLUMNS": "80"}).stdout
+    assert out.split("\n", 1)[1] == "  raised HTTPException" + shown_message
+
+
 ENDINGS = [
     ({}, ""),
     ({"duration_ns": 1_230_000}, "1.23 ms"),

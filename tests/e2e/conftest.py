@@ -10,10 +10,9 @@ import urllib.request
 
 import pytest
 
-from hosts import KINDS, ROOT, PythonHost, RubyHost
+from hosts import KINDS, SONDE, PythonHost, RubyHost
 
 APPS = pathlib.Path(__file__).resolve().parent / "apps"
-SONDE = os.environ.get("SONDE", str(ROOT / "build" / "sonde"))
 
 
 def wait_for(what, condition, seconds=20):
@@ -140,10 +139,13 @@ def collector(tmp_path):
 def hosts(*kinds):
     """A fixture that gives each interpreter of these kinds in turn."""
     params = {name: (kind, base) for kind, name, base in KINDS if kind in kinds}
+    missing = set(kinds) - {kind for kind, _ in params.values()}
+    params.update({f"{kind.language}-missing": (kind, None) for kind in missing})
 
     @pytest.fixture(scope="session", params=list(params))
     def each(request):
         kind, base = params[request.param]
+        assert base, f"there is no {kind.language} to run on"
         return kind.make(request.param, base)
     return each
 

@@ -9,29 +9,16 @@ import urllib.error
 import urllib.request
 
 from conftest import APPS, SONDE, Process, free_port, wait_for
-from hosts import ROOT, line_of
+from hosts import VENVS, line_of
 
 FOLDER = APPS / "frameworks"
 WANTED = pathlib.Path(__file__).resolve().parent / "frameworks.txt"
 RATE = 1000
 
 
-def versions():
-    """The CPythons to run on: those in FRAMEWORK_PYTHONS ("all" or "3.12 3.13"), else the oldest and
-    the newest that are supported, and 3.11, which has an engine of its own."""
-    out = subprocess.run([str(ROOT / "tools/find-pythons"), "--supported"],
-                         capture_output=True, text=True, check=True).stdout
-    found = {line.split()[0]: line.split()[1] for line in out.splitlines()}
-    names = list(found)
-    wanted = os.environ.get("FRAMEWORK_PYTHONS", "").split() or [names[0], "3.11", names[-1]]
-    chosen = {name: exe for name, exe in found.items() if name in wanted or "all" in wanted}
-    assert chosen, f"none of {wanted} among {names}"
-    return chosen
-
-
 def environment(version, base):
     """An interpreter with the frameworks; made once."""
-    venv = pathlib.Path(SONDE).resolve().parent / "venv" / f"frameworks-{version}"
+    venv = VENVS / f"frameworks-{version}"
     ready, wanted = venv / "ready", base + "\n" + WANTED.read_text()
     if not ready.exists() or ready.read_text() != wanted:
         shutil.rmtree(venv, ignore_errors=True)
@@ -83,6 +70,7 @@ class Served:
         self.file = FOLDER / f"{self.module}.py"
         self.port = free_port()
         self.address = ("127.0.0.1", self.port)
+        self.probes = []  # the ids of those that are set
         env = {k: v for k, v in os.environ.items() if not k.startswith("PYTHON")}
         env["PYTHONDONTWRITEBYTECODE"] = "1"
         self.process = Process(
@@ -129,6 +117,7 @@ class Served:
         probes = [self.collector.post("/api/v1/probes", {
             "location": location, "service": self.service, "rate": RATE}) for location in locations]
         ids = [probe["id"] for probe in probes]
+        self.probes += ids
         for id, location in zip(ids, locations):
             wait_for(f"{location} in every worker", lambda: self.installed(id) >= self.workers)
         return ids
@@ -143,8 +132,9 @@ class Served:
 
     def remove(self, ids):
         """And waits until nothing of it is armed any more."""
-        for id in ids:
+        for id in list(ids):
             self.collector.sonde("probe", "rm", id)
+            self.probes.remove(id)
         wait_for("no armed probe", lambda: all(
             p["probes"] == 0 for p in self.collector.json("ps") if p["service"] == self.service))
 

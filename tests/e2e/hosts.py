@@ -1,4 +1,5 @@
 """The interpreters under test: how each is started, and what each calls things."""
+import os
 import pathlib
 import shutil
 import signal
@@ -6,6 +7,18 @@ import subprocess
 import textwrap
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
+SONDE = os.environ.get("SONDE", str(ROOT / "build" / "sonde"))
+VENVS = pathlib.Path(SONDE).resolve().parent / "venv"  # environments of the tests' own, made once
+
+
+def pythons(wanted=os.environ.get("E2E_PYTHONS", "all")):
+    """Version → executable of the CPythons to run on: "3.9 3.12", or "all" that are supported."""
+    out = subprocess.run([str(ROOT / "tools/find-pythons"), "--supported"],
+                         capture_output=True, text=True, check=True).stdout
+    found = dict(line.split()[:2] for line in out.splitlines())
+    chosen = {v: exe for v, exe in found.items() if wanted == "all" or v in wanted.split()}
+    assert chosen, f"none of {wanted!r} among {list(found)}"
+    return chosen
 
 
 def line_of(path, text):
@@ -71,14 +84,12 @@ class PythonHost(Host):
 
     @classmethod
     def all(cls):
-        """Every supported CPython, each with an environment that has the shop's packages."""
-        out = subprocess.run([str(ROOT / "tools/find-pythons"), "--supported"],
-                             capture_output=True, text=True, check=True).stdout
-        return {f"python-{line.split()[0]}": line.split()[1] for line in out.splitlines()}
+        """Each with an environment that has the shop's packages."""
+        return {f"python-{version}": exe for version, exe in pythons().items()}
 
     @classmethod
     def make(cls, name, base):
-        venv = ROOT / "build" / "venv" / f"app-{name.removeprefix('python-')}"
+        venv = VENVS / f"app-{name.removeprefix('python-')}"
         wanted = (cls.shop / "requirements.txt").read_text()
         ready = venv / "ready"
         if not ready.exists() or ready.read_text() != base + wanted:
@@ -124,4 +135,3 @@ class RubyHost(Host):
 
 
 KINDS = [(kind, name, base) for kind in (PythonHost, RubyHost) for name, base in kind.all().items()]
-assert {kind for kind, _, _ in KINDS} == {PythonHost, RubyHost}, "an interpreter is missing"

@@ -299,7 +299,11 @@ function putThrowable(pen: Pen, throwable: Throwable): void {
   pen.put("mark", `raised ${escape(throwable.type)}`);
   if (throwable.message !== undefined) {
     pen.put("plain", " ");
-    putValue(pen, throwable.message, 1);
+    if (throwable.message.fields !== undefined && throwable.message.type === throwable.type) {
+      putMembers(pen, throwable.message, 0); // its own fields: the type is said
+    } else {
+      putValue(pen, throwable.message, 1);
+    }
   }
   pen.put("plain", "  ");
 }

@@ -155,6 +155,39 @@ def test_py03_caught_inside_is_not_reported(probes, shop):
     assert "throwable" not in record and plain(record["return_value"]) == "caught"
 
 
+class Refused(Exception):
+    """As starlette makes its own: what is given by keywords never gets into args."""
+
+    def __init__(self, status_code, detail=None, headers=None):
+        self.status_code = status_code
+        self.detail = detail
+        self.headers = headers
+
+    def __str__(self):
+        raise AssertionError("code of the application ran")
+
+    __repr__ = __str__
+
+
+class Cleared(Exception):
+    """As werkzeug makes its own: args are taken away again, and the class has fields too."""
+    code = 404
+    description = "of the class"
+
+    def __init__(self, description=None, response=None):
+        super().__init__()
+        if description is not None:
+            self.description = description
+        self.response = response
+
+
+class Slotted(Exception):
+    __slots__ = ("code", "unset")
+
+    def __init__(self, *, code):
+        self.code = code
+
+
 @pytest.mark.parametrize("make,type,message", [
     (lambda: KeyError("key"), "KeyError", "key"),
     (lambda: ValueError(), "ValueError", None),
@@ -163,6 +196,17 @@ def test_py03_caught_inside_is_not_reported(probes, shop):
     (lambda: ValueError("a", 1), "ValueError", ["a", "1"]),
     (lambda: SyntaxError("oops", ("f.py", 1, 2, "x")), "SyntaxError", "oops"),
     (lambda: SystemExit(3), "SystemExit", "3"),
+    # Nothing in args: the instance's own fields, if they say anything.
+    (lambda: Refused(status_code=404, detail="no such item"), "Refused",
+     {"status_code": "404", "detail": "no such item", "headers": None}),
+    (lambda: Refused(404, "no such item"), "Refused", ["404", "no such item"]),
+    (lambda: Refused(404, detail="no such item"), "Refused",
+     {"status_code": "404", "detail": "no such item", "headers": None}),
+    (lambda: Cleared("no such item"), "Cleared", {"description": "no such item", "response": None}),
+    (lambda: Cleared(), "Cleared", None),
+    (lambda: Slotted(code=7), "Slotted", {"code": "7"}),
+    (lambda: StopIteration(), "StopIteration", None),
+    (lambda: ImportError(name="x"), "ImportError", {"name": "x"}),
 ])
 def test_py03_messages(probes, source, make, type, message):
     subject = source("def f(e):\n    raise e\n")
@@ -174,6 +218,21 @@ def test_py03_messages(probes, source, make, type, message):
     throwable = probes.take()["return"]["throwable"]
     assert throwable["type"] == type
     assert (plain(throwable["message"]) if "message" in throwable else None) == message
+    if isinstance(message, dict):
+        assert throwable["message"]["type"] == type
+
+
+def test_py03_a_message_of_fields_is_redacted(probes, source):
+    subject = source("def f(e):\n    raise e\n")
+    module = subject.run()
+    probes.set("%s:f" % subject.path.stem, "exit")
+    thrown = Refused(status_code=401)
+    thrown.password = "secret"
+    with pytest.raises(Refused):
+        module.f(thrown)
+    message = probes.take()["return"]["throwable"]["message"]
+    assert message["fields"]["password"]["not_captured_reason"] == "redacted"
+    assert plain(message["fields"]["status_code"]) == "401"
 
 
 def test_py08_siblings_are_left_alone(probes, shop):

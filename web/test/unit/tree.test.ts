@@ -80,4 +80,13 @@ test("an exception is shown in the result's place", () => {
     folding({}),
   );
   assert.deepEqual([rows[0]?.path, rows[0]?.value?.type, rows[0]?.value?.value], ["raised", "Boom", "no"]);
+  const message = { type: "Boom", fields: { code: { type: "int", value: "7" } } };
+  const own = treeRows(
+    snapshotOf("a", 1, { captures: { return: { throwable: { type: "Boom", message } } } }),
+    folding({ raised: true }),
+  );
+  assert.deepEqual(
+    own.map((row) => [row.path, row.value?.type, row.value?.value]),
+    [["raised", "Boom", undefined], ["raised/code", "int", "7"]],
+  );
 });

@@ -118,6 +118,11 @@ test("a snapshot's line begins with what came out", () => {
     line({ return: { throwable: { type: "Boom", message: str("a\u202e") } } }),
     'raised Boom "a\\u202e"',
   );
+  const fields = { status_code: int(404), detail: str("no such item") };
+  assert.equal(
+    line({ return: { throwable: { type: "HTTPException", message: { type: "HTTPException", fields } } } }),
+    'raised HTTPException {status_code: 404, detail: "no such item"}',
+  );
   assert.equal(line({ lines: { "4": { arguments: {}, locals: { "x\n": int(1) } } } }), "x\\n=1");
   // PY-05: what was closed or cancelled neither returned nor raised.
   const closed = snapshotOf("a", 1, { outcome: "closed", captures: { entry: { arguments: { a: int(1) } }, return: {} } });

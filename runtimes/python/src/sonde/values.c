@@ -17,6 +17,8 @@
 
 #include <structmember.h> /* PyMemberDef; Python.h has it since 3.12 */
 
+#define FIELDS_ASKED 32
+
 /* --- Containers ----------------------------------------------------------------------------- */
 
 static void
@@ -216,7 +218,8 @@ try_write_enum(struct sonde_tape *tape, struct sonde_str type, PyObject *value)
 {
     PyObject *name = sonde_py_field(value, SONDE_STR("_name_"));
     PyObject *inner = sonde_py_field(value, SONDE_STR("_value_"));
-    if (name == NULL || inner == NULL || !PyUnicode_Check(name)) {
+    /* Before 3.11 a member that is made of several flags has no name. */
+    if (name == NULL || inner == NULL || !(PyUnicode_Check(name) || name == Py_None)) {
         return false;
     }
     if (sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, 2)) {
@@ -420,15 +423,63 @@ try_write_os_error(struct sonde_tape *tape, PyObject *exception)
     return true;
 }
 
+/* Whether a field is more than None: StopIteration() has one that is not. Only the first few
+ * are asked. */
+static bool
+says_something(PyObject *exception)
+{
+    char buf[SONDE_PY_TEXT_BYTES];
+    struct sonde_py_fields fields;
+    struct sonde_str name;
+    PyObject *value;
+    sonde_py_fields_init(&fields, exception);
+    for (int i = 0; i < FIELDS_ASKED && sonde_py_fields_next(&fields, &name, &value, buf);
+         i++) {
+        if (value != Py_None) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool
+has_text(PyObject *args)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(args); i++) {
+        if (PyUnicode_Check(PyTuple_GET_ITEM(args, i))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* An exception that was made with keywords, as FastAPI's HTTPException, or whose class keeps
+ * nothing in args, as werkzeug's, has its message in its fields. */
+static bool
+is_told_by_fields(PyObject *exception, PyObject *args)
+{
+    bool is_of_python = Py_TYPE(exception)->tp_flags & Py_TPFLAGS_HEAPTYPE;
+    return (PyTuple_GET_SIZE(args) == 0 || (is_of_python && !has_text(args))) &&
+           says_something(exception);
+}
+
 void
 sonde_py_write_message(struct sonde_tape *tape, PyObject *exception)
 {
+    char buf[SONDE_PY_TEXT_BYTES];
     if (!PyExceptionInstance_Check(exception)) {
         return;
     }
     PyObject *args = ((PyBaseExceptionObject *)exception)->args;
     if (try_write_os_error(tape, exception) || args == NULL ||
-        !PyTuple_CheckExact(args) || PyTuple_GET_SIZE(args) == 0) {
+        !PyTuple_CheckExact(args)) {
+        return;
+    }
+    if (is_told_by_fields(exception, args)) {
+        write_object(tape, sonde_py_type_name(Py_TYPE(exception), buf), exception);
+        return;
+    }
+    if (PyTuple_GET_SIZE(args) == 0) {
         return;
     }
     bool is_syntax =

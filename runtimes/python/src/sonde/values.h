@@ -14,8 +14,8 @@
 /* `value` may be NULL: a marker says that it could not be read. */
 void sonde_py_write_value(struct sonde_tape *tape, PyObject *value);
 
-/* What a person would call an exception's message, as one value; nothing when there is
- * none. */
+/* What a person would call an exception's message, as one value: what is in its args, or the
+ * fields of its own where these are empty; nothing when there is none. */
 void sonde_py_write_message(struct sonde_tape *tape, PyObject *exception);
 
 #endif

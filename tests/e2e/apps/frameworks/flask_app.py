@@ -65,4 +65,4 @@ def events():
 @app.route("/missing/<item>")
 def missing(item):
     wanted = item.upper()
-    abort(404, "no " + wanted)  # LINE missing
+    abort(404, description="no " + wanted)  # LINE missing
