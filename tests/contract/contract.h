@@ -54,6 +54,7 @@ struct contract_driver {
     bool probes_functions;
     bool
         tells_suspension; /* of functions that wait in their middle, and how they all end */
+    bool arms_running_frames; /* false: a frame that runs already goes on as it is */
 
     /* The VM, with nothing loaded. False: it can not be had. Ctx: main thread. */
     bool (*open)(void);

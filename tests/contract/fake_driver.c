@@ -151,6 +151,7 @@ const struct contract_driver contract_driver = {
         },
     .field_prefix = "",
     .probes_functions = true,
+    .arms_running_frames = true,
     .tells_suspension = true,
     .open = open_vm,
     .close = close_vm,

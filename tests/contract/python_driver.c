@@ -5,6 +5,7 @@
 #include "compat/compat.h"
 
 #include "adapter.h"
+#include "engine.h"
 #include "state.h"
 #include "tests/contract/contract.h"
 #include "tests/contract/native_thread.h"
@@ -44,8 +45,22 @@ static const char helper_source[] =
     "            for function in values:\n"
     "                if isinstance(function, types.FunctionType):\n"
     "                    yield from codes_of(function.__code__)\n"
+    /* Before 3.12 code is rewritten: what is there is then again what the source compiles to. */
+    "def signature(code):\n"
+    "    return (code.co_filename, code.co_name, code.co_firstlineno, code.co_code,\n"
+    "            code.co_stacksize, tuple(map(type, code.co_consts)))\n"
+    "compiled = {}\n"
+    "def is_as_compiled(code):\n"
+    "    path = code.co_filename\n"
+    "    if path not in compiled:\n"
+    "        with open(path) as file:\n"
+    "            whole = compile(file.read(), path, 'exec')\n"
+    "        compiled[path] = {signature(inner) for inner in codes_of(whole)}\n"
+    "    return signature(code) in compiled[path]\n"
     "def is_pristine(tool):\n"
-    "    monitoring = sys.monitoring\n"
+    "    monitoring = getattr(sys, 'monitoring', None)\n"
+    "    if monitoring is None:\n"
+    "        return all(map(is_as_compiled, codes()))\n"
     "    if tool < 0 or monitoring.get_tool(tool) is None:\n"
     "        return True\n"
     "    return monitoring.get_events(tool) == 0 and not any(\n"
@@ -166,6 +181,7 @@ with_lock(void (*job)(void *arg), void *arg)
 {
     lock();
     job(arg);
+    sonde_py_engine_rest(); /* as after every safe point */
     unlock();
 }
 
@@ -195,12 +211,14 @@ set_environment(const struct sonde_config *config)
 static void
 take_exception(struct sonde_err *err)
 {
-    PyObject *exception = PyErr_GetRaisedException();
-    PyObject *text = exception == NULL ? NULL : PyObject_Str(exception);
+    struct sonde_py_stash raised;
+    sonde_py_stash_error(&raised);
+    PyObject *text = raised.value == NULL ? NULL : PyObject_Str(raised.value);
     const char *chars = text == NULL ? NULL : PyUnicode_AsUTF8(text);
     sonde_err_set(err, SONDE_E_VM, "start", "%s", chars == NULL ? "raised" : chars);
     Py_XDECREF(text);
-    Py_XDECREF(exception);
+    PyErr_Clear();
+    sonde_py_restore_error(&raised);
     PyErr_Clear();
 }
 
@@ -342,6 +360,8 @@ const struct contract_driver contract_driver = {
         },
     .field_prefix = "",
     .probes_functions = true,
+    .tells_suspension = true,
+    .arms_running_frames = PY_VERSION_HEX >= 0x030c0000, /* docs/decisions/0010 */
     .open = open_vm,
     .close = close_vm,
     .thread_start = native_thread_start,

@@ -538,6 +538,7 @@ const struct contract_driver contract_driver = {
         },
     .field_prefix = "@",
     .probes_functions = false,
+    .arms_running_frames = true,
     .open = open_vm,
     .close = close_vm,
     .run = run_suite,

@@ -3,7 +3,6 @@
 notes each test's outcome. It takes itself off the path, so that child processes run plain."""
 import os
 import sys
-import time
 
 OURS = ("SONDE_EXPLORE", "SONDE_EXPLORE_LIB", "SONDE_SERVER", "SONDE_MAX_RATE", "SONDE_CPU_PERCENT",
         "SONDE_QUEUE_BYTES", "PYTHONPATH")
@@ -23,9 +22,7 @@ def note(kind, name):
 
 
 class Probes:
-    """Those given so far. Some are there from the beginning and wait for their code; the many are
-    given as their module's code is made, before it runs: what waits is looked for at each piece of
-    code that appears, which for thousands would take longer than the tests."""
+    """All of them, there before the program is: each waits until the code it is for is made."""
 
     def __init__(self, lib):
         sys.path.insert(0, lib)
@@ -38,59 +35,12 @@ class Probes:
         from sonde import _native
 
         self.native = _native
-        self.all, self.given, self.next_look = {}, {}, 0
         with open(os.path.join(FOLDER, "probes.json")) as source:
-            for line in source:
-                module, id, definition = line.rstrip("\n").split("\t", 2)
-                self.all.setdefault(module, {})[id] = definition
-        self.fresh = set(self.all)
-        self.give([""] + [name for name in self.all if name in sys.modules])
-
-    def give(self, modules):
-        """Also what was taken back: the module may be there anew."""
-        self.fresh.difference_update(modules)
-        count = len(self.given)
-        for name in modules:
-            self.given.update(self.all.get(name, ()))
-        if len(self.given) > count:
-            self.apply()
-
-    def apply(self):
-        self.native.apply_testonly("[%s]" % ",".join(self.given.values()))
-
-    def take_back(self):
-        """Functions that are gone for good, such as those that C took the place of."""
-        for text in self.native.report().split('{"probe_id":"')[1:]:
-            if '"cause":"function_not_found"' in text and '"hits":0,' in text:
-                self.given.pop(text[:text.index('"')], None)
-        self.apply()
-
-    def rest(self):
-        self.give([name for name in self.fresh if name in sys.modules])
-        self.native.discard_testonly()
-        if time.monotonic() > self.next_look:
-            self.take_back()
-            self.next_look = time.monotonic() + 3
+            _native.apply_testonly(source.read())
 
     def finish(self):
-        self.give(list(self.all))
         with open(os.path.join(FOLDER, "report.json"), "w") as out:
             out.write(self.native.report())
-
-
-def listen_to_imports():
-    """Each module's code as it is made, with probes or without."""
-    from importlib.machinery import SourceFileLoader
-
-    get_code = SourceFileLoader.get_code
-
-    def get(self, name):
-        code = get_code(self, name)
-        if probes is not None and code is not None and os.getpid() == PID:
-            probes.give([name])
-        return code
-
-    SourceFileLoader.get_code = get
 
 
 def rest():
@@ -102,7 +52,7 @@ def rest():
             seen.add(name)
             note("module", name)
     if probes is not None:
-        probes.rest()
+        probes.native.discard_testonly()
 
 
 def finish():
@@ -170,7 +120,6 @@ try:
     sys.path[:] = [path for path in sys.path if os.path.abspath(path) != here]
     if os.path.exists(os.path.join(FOLDER, "probes.json")):
         probes = Probes(os.environ["SONDE_EXPLORE_LIB"])
-    listen_to_imports()
     for variable in OURS:
         os.environ.pop(variable, None)
     import atexit

@@ -15,6 +15,7 @@ COUNT = "_count_this_line_"
 # Statements that not every version has.
 TRIES = (ast.Try, ast.TryStar) if hasattr(ast, "TryStar") else (ast.Try,)
 MATCH = getattr(ast, "Match", None)
+ALIAS = getattr(ast, "TypeAlias", None)
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -61,19 +62,19 @@ class _Rewriter(ast.NodeTransformer):
         return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
     def _header_end(self, node):
-        """The last line of what stands before a compound statement's body."""
+        """The last line on which anything of what stands before a compound statement's body is computed."""
         body = node.body[0]
         return max([node.lineno] + [
             part.end_lineno for field in ast.iter_child_nodes(node) for part in ast.walk(field)
-            if getattr(part, "end_lineno", None) and (part.end_lineno, part.end_col_offset) <=
-            (body.lineno, body.col_offset)])
+            if getattr(part, "end_lineno", None) and not isinstance(part, ast.arg) and
+            (part.end_lineno, part.end_col_offset) <= (body.lineno, body.col_offset)])
 
     def _statement(self, node, line):
         body = getattr(node, "body", None)
         if isinstance(body, list) and node.lineno < body[0].lineno <= self._header_end(node):
             self.unsure.add(body[0].lineno)  # a further line of the header, and the body's
-        if type(node).__name__ == "TypeAlias":
-            self.unsure.add(node.lineno)  # its value is computed later, if at all
+        if ALIAS is not None and isinstance(node, ALIAS):
+            node.value = self._first(node.value.lineno, node.value)  # computed later, if at all
         for name in ("body", "orelse", "finalbody"):
             block = getattr(node, name, None)
             if isinstance(block, list) and block and isinstance(block[0], ast.stmt):

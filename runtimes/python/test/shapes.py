@@ -218,11 +218,11 @@ def nested():
     return inner() + inner2()
 def whiletrue():
     i = 0
-    while True:
+    while True:  # no code: 3.9
         i += 1
         if i > 3:
             break
-    while 1:
+    while 1:  # no code: 3.9
         try:
             i -= 1
             if i < 0: return i
@@ -410,7 +410,7 @@ def fin(a):
         one()
     finally: one()
 def fin2(a):
-    while True:
+    while True:  # no code: 3.9
         try:
             a -= 1
             if a == 3:
@@ -467,12 +467,12 @@ def dead(a):
     return a
     one()
 def dead2(a):
-    while True:
+    while True:  # no code: 3.9
         if a: break
         a += 1
-    if 0:
+    if 0:  # no code: 3.9
         one()
-    if 1:
+    if 1:  # no code: 3.9
         one()
     else:
         f(1)
@@ -580,8 +580,11 @@ def calls(a):
     return multi2(
         a, g=lambda *a,
         b=3: 1)
+def header(a,
+           b): return a + b
 def work():
     import asyncio
+    header(1, 2)
     for i in range(3): one(); f(1)
     multi(1); multi2(1, lambda a, b, c=0: a)
     loop(4); loop2(9); loop2(2)

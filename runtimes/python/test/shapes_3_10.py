@@ -45,7 +45,7 @@ def match3(x):
                 continue
             case _: break
 def with2(n):
-    with (
+    with (  # no code: 3.13 3.14
         cm() as a,
         cm(2) as b,
     ):

@@ -28,8 +28,36 @@ async def comp():
         yield 1
     return [[j async for j in numbers()]
             for i in range(2)]
+async def numbers(n):
+    for i in range(n): yield i
+async def spread(n):
+    x = [[j async for j in numbers(n)]
+         async for i in numbers(n)
+         if i]
+    return {
+        k: [v async for v in numbers(n)
+            if v]
+        for k in x[0]}
+async def single(n):
+    a = [await one() for i in range(n)]; b = [j async for j in numbers(n)]
+    c = [[j async for j in numbers(n)] for i in range(n)]
+    return [
+        [[v async for v in numbers(n)]
+            for k in range(n)]
+        for q in range(n)]
+async def one(): return 1
+async def loops(n):
+    async for i in numbers(n): n -= 1
+    async for i in numbers(n):
+        async for j in numbers(
+                n): n -= 0
+    else: n = 3
+    max([[j async for j in numbers(n)]
+         for i in range(n)],
+        [])
 def work():
     import asyncio
+    for each in (spread, single, loops): asyncio.run(each(3))
     trstar(); trstar2([ValueError()]); trstar2([KeyError(), TypeError()]); trstar3()
     try: trstar2([OSError()])
     except ExceptionGroup: pass

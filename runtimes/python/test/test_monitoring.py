@@ -287,3 +287,19 @@ def test_py03_unwind_only_while_needed(probes, source):
     assert heard()
     probes.remove("c")
     assert not heard() and events(module.g) == 0
+
+
+def test_py04_listening_to_a_close_leaves_no_trace(probes, source):
+    """PY-04: a generator's code shows its own bytes all the while, and equals a fresh one once the probe is gone."""
+    text = "def g():\n    yield 1\n    yield 2\n"
+    subject = source(text)
+    module = subject.run()
+    assert probes.set("%s:g" % subject.path.stem, "exit")["status"] == "installed"
+    code, generator = module.g.__code__, module.g()
+    next(generator)
+    shown = code.co_code
+    probes.remove()
+    generator.close()
+    fresh = next(const for const in compile(text, code.co_filename, "exec").co_consts if hasattr(const, "co_code"))
+    assert shown == code.co_code == fresh.co_code
+    assert code == fresh

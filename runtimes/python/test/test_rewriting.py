@@ -276,6 +276,18 @@ def test_nested_imports_and_threads(probes, importable):
     assert (probes.hits("i"), probes.hits("o")) == (1, 1)
 
 
+def test_constants_that_are_looked_at_are_no_hits(probes, source):
+    module = (subject := source(SUBJECT)).run()
+    probes.set(subject.at("# f"), "line")
+    copy = types.FunctionType(module.f.__code__.replace(co_name="copy"), module.__dict__)
+    for const in module.f.__code__.co_consts:
+        if type(const).__name__ == "hook":
+            assert const and const not in (None, 1) and not isinstance(const, int)
+            assert const not in const and None not in const
+    assert copy(1) == module.f(1)
+    assert probes.hits() == 1
+
+
 def test_frozen_objects_are_found(probes, source):
     module = (subject := source(SUBJECT)).run()
     gc.freeze()

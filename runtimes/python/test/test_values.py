@@ -180,7 +180,7 @@ def test_py14_scalars(capture, value, type, text):
     (SlotsChild(), {"x": "1", "_Slots__hidden": "2", "y": "3"}),
     (Both(), {"x": "1", "_Slots__hidden": "2", "free": "4"}), (Empty(), {}),
     (Colour.RED, {"name": "RED", "value": "1"}), (Level.HIGH, {"name": "HIGH", "value": "3"}),
-    (Flags.A | Flags.B, {"name": "A|B", "value": "3"}),
+    (Flags.A | Flags.B, {"name": "A|B" if sys.version_info >= (3, 11) else None, "value": "3"}),
     (range(1, 10, 2), {"start": "1", "stop": "10", "step": "2"}), (slice(1, None), {"start": "1", "stop": None, "step": None}),
     (MyError(5), {"args": ["message", "5"], "code": "5"}), (KeyError("k"), {"args": ["k"]}),
     (types.SimpleNamespace(a=1), {"a": "1"}), (functools.partial(len, [1]), None),
@@ -398,17 +398,23 @@ def test_py14_reading_leaves_references(capture):
 
 def test_py14_reading_changes_nothing(capture):
     """No dictionary is made: what an object keeps inline stays inline, at the same references."""
-    value, texts = Plain(), Text("t")
+    import gc
+
+    def dicts(value):
+        return [id(o) for o in gc.get_referents(value) if isinstance(o, dict)]
+
+    value, texts, empty = Plain(), Text("t"), Empty()
+    dicts_before = dicts(value)
+    assert len(dicts_before) == (sys.version_info < (3, 11))  # before, only what is empty has none
     before = sys.getsizeof(value), sys.getrefcount(value.b), sys.getrefcount(None), sys.getrefcount(Plain)
     for _ in range(50):
         capture(value)
         capture(texts)
+        capture(empty)
     after = sys.getsizeof(value), sys.getrefcount(value.b), sys.getrefcount(None), sys.getrefcount(Plain)
     assert before == after
-    # With a dictionary of its own an object of these versions is bigger by it, or refers to it.
-    import gc
-
-    assert not any(isinstance(o, dict) for o in gc.get_referents(value))
+    # With a dictionary of its own an object is bigger by it, or refers to it.
+    assert dicts(value) == dicts_before and dicts(empty) == []
 
 
 def test_locals_by_kind(probes, source):
@@ -469,8 +475,11 @@ def test_stack(probes, source):
     module.h(3)
     stack = probes.take()["stack"]
     assert stack[0] == (str(subject.path), "f", subject.line("# here"))
-    assert [(f, line) for _, f, line in stack[1:6]] == [("g", 4)] + [("h", 7)] * 4
-    assert stack[6][1] == "test_stack"
+    called = [("g", 4)] + [("h", 7)] * 4
+    if sys.version_info < (3, 12):  # a comprehension is a function of its own
+        called.insert(0, ("g.<locals>.<listcomp>", 4))
+    assert [(f, line) for _, f, line in stack[1:len(called) + 1]] == called
+    assert stack[len(called) + 1][1] == "test_stack"
     probes.set(subject.at("# here"), "line", limits={"frames": 2})
     module.h(3)
     assert len(probes.take()["stack"]) == 2

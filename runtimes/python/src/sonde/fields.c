@@ -16,12 +16,17 @@ dict_at_offset(PyObject *object)
         return NULL;
     }
     if (offset < 0) {
-        /* Counted from the end of an object of variable size; of those only tuples say
-         * their size in the usual way. */
-        if (!PyTuple_Check(object)) {
+        /* Counted from the end of an object of variable size; of those only these are known
+         * to say how many items they have. */
+        size_t count;
+        if (PyLong_Check(object)) {
+            count = sonde_py_int_size((const PyLongObject *)object);
+        } else if (PyTuple_Check(object) || PyBytes_Check(object)) {
+            count = (size_t)Py_SIZE(object);
+        } else {
             return NULL;
         }
-        offset += (Py_ssize_t)_PyObject_VAR_SIZE(type, Py_SIZE(object));
+        offset += (Py_ssize_t)_PyObject_VAR_SIZE(type, (Py_ssize_t)count);
     }
     return *(PyObject **)((char *)object + offset);
 }

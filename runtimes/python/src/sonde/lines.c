@@ -134,6 +134,12 @@ goes_on(const struct sonde_py_listing *listing, int i, int *effect)
         *effect = PyCompile_OpcodeStackEffectWithJump(op, listing->arg[i], 1);
         return target;
     }
+    int handler = op == GET_ANEXT ? listing->handler[i] : -1;
+    if (handler > i && listing->op[skip_prefixes(listing, handler)] == END_ASYNC_FOR) {
+        /* The exception that ends the loop comes to the iterator; both are taken off there. */
+        *effect = -PyCompile_OpcodeStackEffectWithJump(END_ASYNC_FOR, 0, 0) - 1;
+        return handler;
+    }
     return sonde_py_listing_next(listing, i);
 }
 

@@ -3,7 +3,6 @@
 
 #include "text.h"
 
-#define FLAGS_COROUTINE (CO_COROUTINE | CO_ITERABLE_COROUTINE | CO_ASYNC_GENERATOR)
 #define FLAGS_SUSPENDS (CO_GENERATOR | CO_COROUTINE | CO_ASYNC_GENERATOR)
 
 /* asyncio.CancelledError, where asyncio is loaded; borrowed. Kept once it is known: looking is
@@ -37,7 +36,7 @@ sonde_py_outcome(const PyCodeObject *code, PyObject *exception)
         PyType_IsSubtype(type, (PyTypeObject *)PyExc_GeneratorExit)) {
         return SONDE_OUTCOME_CLOSED;
     }
-    if (code->co_flags & FLAGS_COROUTINE) {
+    if (code->co_flags & FLAGS_SUSPENDS) { /* a plain generator may be an __await__ */
         PyTypeObject *cancelled = cancelled_error();
         if (cancelled != NULL && PyType_IsSubtype(type, cancelled)) {
             return SONDE_OUTCOME_CANCELLED;

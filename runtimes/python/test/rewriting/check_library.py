@@ -89,20 +89,17 @@ def inserted(new, old, wrapped):
     for n, (_, name, arg, _, _) in enumerate(new.ops):
         if name != "LOAD_CONST" or arg < count:
             continue
-        if VERSION >= (3, 11):
-            first, last = n - 1, names.index("POP_TOP", n)
-        else:
-            first, last = n, names.index("POP_TOP", n)
-            if names[n + 1] == "ROT_TWO":
-                first = n - 1
-                if wrapped and names[n - 2] == "POP_BLOCK":
-                    first = n - 2
+        first, last = n, names.index("POP_TOP", n)
+        if names[n + 1] == "CONTAINS_OP":
+            first = n - 1
+            if VERSION < (3, 11) and wrapped and names[n - 2] == "POP_BLOCK":
+                first = n - 2
         for k in range(first, last + 1):
             put[k] = True
         if wrapped and names[last + 1:last + 4] == ["JUMP_FORWARD", "SEND", "YIELD_VALUE"]:
             put[last + 1] = put[last + 2] = True
     if wrapped:
-        handler = len(names) - (13 if VERSION >= (3, 11) else 7)
+        handler = len(names) - (5 if VERSION >= (3, 11) else 6)
         for k in range(handler, len(names)):
             put[k] = True
         if VERSION < (3, 11):
@@ -207,11 +204,11 @@ class Library(unittest.TestCase):
             regions = new.handlers()
             for one, two in zip(regions, regions[1:]):
                 self.assertLessEqual(one.end, two.start)
-            handler = new.ops[-13][0]
+            handler = new.ops[-5][0]
             covered = {offset for r in regions for offset in range(r.start, r.end, 2)}
             names = [op[1] for op in new.ops]
             body = names.index("RESUME") + 1
-            for n, (start, name, _, _, offset) in enumerate(new.ops[:-13]):
+            for n, (start, name, _, _, offset) in enumerate(new.ops[:-5]):
                 if n < body:
                     self.assertNotIn(offset, covered)
                 elif offset not in covered:

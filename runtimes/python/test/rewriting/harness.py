@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the checks share: rewriting a code object with all that is nested in it."""
 import dis
+import functools
 import os
 import sys
 import types
@@ -8,7 +9,14 @@ import types
 import _rewrite_test
 
 HERE = os.path.dirname(os.path.abspath(__file__))
-rewrite = _rewrite_test.rewrite
+Hook = _rewrite_test.Hook
+hook = functools.lru_cache(maxsize=None)(Hook)
+
+
+def rewrite(code, spots, wrap, fail_at=0, turns=()):
+    """Hooks are callables here: without an argument for a spot, with one for an end."""
+    return _rewrite_test.rewrite(code, [(unit, hook(call)) for unit, call in spots],
+                                 {name: hook(call) for name, call in wrap.items()}, fail_at, turns)
 
 
 def line_units(code):

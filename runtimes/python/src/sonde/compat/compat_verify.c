@@ -144,7 +144,9 @@ verify_lines(PyObject *names)
     PyObject *bytes = sonde_py_code_plain(code);
     bool agrees = bytes != NULL;
     for (int at = 0; agrees && at < (int)PyBytes_GET_SIZE(bytes); at += 2) {
-        agrees = sonde_py_line_of_unit(code, at / 2) == PyCode_Addr2Line(code, at);
+        /* A cache has no line on 3.14 where another tool listens to lines. */
+        agrees = PyBytes_AS_STRING(bytes)[at] == 0 ||
+                 sonde_py_line_of_unit(code, at / 2) == PyCode_Addr2Line(code, at);
     }
     Py_XDECREF(bytes);
     return agrees;

@@ -91,7 +91,8 @@
     X(JUMP_IF_FALSE_OR_POP)   \
     X(JUMP_IF_TRUE_OR_POP)    \
     X(RETURN_VALUE)           \
-    X(RAISE_VARARGS)
+    X(RAISE_VARARGS)          \
+    X(END_ASYNC_FOR)
 
 /* Take as many as their argument says. */
 #define SONDE_PY_BUILDERS(X) \
@@ -116,8 +117,7 @@
 #define SONDE_PY_DIGGERS(X) \
     X(WITH_EXCEPT_START)    \
     X(POP_EXCEPT)           \
-    X(RERAISE)              \
-    X(END_ASYNC_FOR)
+    X(RERAISE)
 
 /* Use more of the stack than their effect tells: X(opcode, how many). */
 #define SONDE_PY_REACHES(X)      \

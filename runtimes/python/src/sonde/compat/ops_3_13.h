@@ -78,7 +78,8 @@
     X(POP_JUMP_IF_NONE)       \
     X(POP_JUMP_IF_NOT_NONE)   \
     X(RETURN_VALUE)           \
-    X(RAISE_VARARGS)
+    X(RAISE_VARARGS)          \
+    X(END_ASYNC_FOR)
 
 /* Take as many as their argument says. */
 #define SONDE_PY_BUILDERS(X) \
@@ -128,6 +129,10 @@
 
 /* A handler's first instruction: takes the exception that was put there for it. */
 #define SONDE_PY_HANDLER_STARTS(X) X(PUSH_EXC_INFO)
+
+/* Objects/genobject.c, gen_close: the first release (as Py_Version) whose closing of a
+ * generator is told wherever it waits, 1: all; see monitoring/closing.h. */
+#define SONDE_PY_CLOSES_UNTOLD_BEFORE 0x030D0A00
 
 /* --- Of older versions ---------------------------------------------------------------------- */
 

@@ -19,28 +19,19 @@
 #define SONDE_PY_OP_JUMP_AHEAD JUMP_FORWARD
 #define SONDE_PY_OP_HANDLER_START PUSH_EXC_INFO
 
-/* The handler finds where the exception came from and the exception; PUSH_EXC_INFO puts
- * the one that was current before under it. */
-#define SONDE_PY_STACK_CALL 2
-#define SONDE_PY_STACK_RETURN 3
-#define SONDE_PY_STACK_UNWIND 6
+/* The handler finds where the exception came from, and the exception. */
+#define SONDE_PY_STACK_UNWIND 4
 
-static const struct sonde_py_step sonde_py_call_steps[] = {
-    {PUSH_NULL, 0}, {LOAD_CONST, 0}, {PRECALL, 0}, {CALL, 0}, {POP_TOP, 0}};
+static const struct sonde_py_step sonde_py_tell_steps[] = {
+    {LOAD_CONST, 0}, {COPY, 1}, {CONTAINS_OP, 0}, {POP_TOP, 0}};
 
 static const struct sonde_py_step sonde_py_return_steps[] = {
-    {PUSH_NULL, 0}, {LOAD_CONST, 0}, {COPY, 3}, {PRECALL, 1}, {CALL, 1}, {POP_TOP, 0}};
+    {COPY, 1}, {LOAD_CONST, 0}, {CONTAINS_OP, 0}, {POP_TOP, 0}};
 
-/* RERAISE 1 takes from the stack where the exception came from. A signal's handler may raise
- * while the hook is called: the last three steps are for that, so that the exception that was
- * current before is current again. */
+/* Nothing here can fail, so the exception is not made the current one (PUSH_EXC_INFO) in
+ * between. RERAISE 1 takes from the stack where it came from. */
 static const struct sonde_py_step sonde_py_unwind_steps[] = {
-    {PUSH_EXC_INFO, 0}, {PUSH_NULL, 0},  {LOAD_CONST, 0}, {COPY, 3},       {PRECALL, 1},
-    {CALL, 1},          {POP_TOP, 0},    {SWAP, 2},       {POP_EXCEPT, 0}, {RERAISE, 1},
-    {COPY, 3},          {POP_EXCEPT, 0}, {RERAISE, 1}};
-
-#define SONDE_PY_UNWIND_GUARDED 7  /* steps */
-#define SONDE_PY_UNWIND_CLEANUP 10 /* index of the step */
+    {COPY, 1}, {LOAD_CONST, 0}, {CONTAINS_OP, 0}, {POP_TOP, 0}, {RERAISE, 1}};
 
 static inline int
 sonde_py_op_caches(int opcode)

@@ -17,30 +17,19 @@
 #define SONDE_PY_OP_HANDLER_START 0
 
 /* The handler finds six values: the exception that was current before, and this one. */
-#define SONDE_PY_STACK_CALL 1
-#define SONDE_PY_STACK_RETURN 2
 #define SONDE_PY_STACK_UNWIND 8
 
-static const struct sonde_py_step sonde_py_call_steps[] = {
-    {LOAD_CONST, 0}, {CALL_FUNCTION, 0}, {POP_TOP, 0}};
+static const struct sonde_py_step sonde_py_tell_steps[] = {
+    {LOAD_CONST, 0}, {DUP_TOP, 0}, {CONTAINS_OP, 0}, {POP_TOP, 0}};
 
 static const struct sonde_py_step sonde_py_return_steps[] = {
-    {DUP_TOP, 0}, {LOAD_CONST, 0}, {ROT_TWO, 0}, {CALL_FUNCTION, 1}, {POP_TOP, 0}};
+    {DUP_TOP, 0}, {LOAD_CONST, 0}, {CONTAINS_OP, 0}, {POP_TOP, 0}};
 
 /* On the stack are traceback, value, type (on top). RERAISE leaves out what adds a line to
  * the traceback (Python/ceval.c, exception_unwind). */
 static const struct sonde_py_step sonde_py_unwind_steps[] = {
-    {DUP_TOP_TWO, 0},
-    {POP_TOP, 0},
-    {LOAD_CONST, 0},
-    {ROT_TWO, 0},
-    {CALL_FUNCTION, 1},
-    {POP_TOP, 0},
-    {RERAISE, SONDE_PY_RERAISE_RESTORES}};
-
-/* The handler's block guards the handler. */
-#define SONDE_PY_UNWIND_GUARDED 0
-#define SONDE_PY_UNWIND_CLEANUP 0
+    {DUP_TOP_TWO, 0}, {POP_TOP, 0}, {LOAD_CONST, 0},
+    {CONTAINS_OP, 0}, {POP_TOP, 0}, {RERAISE, SONDE_PY_RERAISE_RESTORES}};
 
 static inline int
 sonde_py_op_caches(int opcode)

@@ -9,7 +9,7 @@ prefixes_for(uint32_t arg)
 
 int
 sonde_py_assembly_add(struct sonde_py_assembly *assembly, int opcode, uint32_t arg,
-                     int target)
+                      int target)
 {
     if (assembly->count == assembly->room) {
         int room = assembly->room < 64 ? 64 : assembly->room * 2;
@@ -36,7 +36,8 @@ sonde_py_assembly_add(struct sonde_py_assembly *assembly, int opcode, uint32_t a
 
 void
 sonde_py_assembly_add_steps(struct sonde_py_assembly *assembly,
-                           const struct sonde_py_step *steps, size_t count, uint32_t hook)
+                            const struct sonde_py_step *steps, size_t count,
+                            uint32_t hook)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t arg = steps[i].opcode == LOAD_CONST ? hook : steps[i].arg;

@@ -19,12 +19,12 @@ struct sonde_py_assembly {
 
 /* Adds an instruction; what a failure leaves out _layout reports. Gives back its index. */
 int sonde_py_assembly_add(struct sonde_py_assembly *assembly, int opcode, uint32_t arg,
-                         int target);
+                          int target);
 
 /* Adds a sequence whose LOAD_CONST loads the constant `hook`. */
 void sonde_py_assembly_add_steps(struct sonde_py_assembly *assembly,
-                                const struct sonde_py_step *steps, size_t count,
-                                uint32_t hook);
+                                 const struct sonde_py_step *steps, size_t count,
+                                 uint32_t hook);
 
 /* Gives every instruction its place and every jump its argument. SONDE_E_NOMEM (from an
  * _add), SONDE_E_LIMIT, SONDE_E_CORRUPT. */

@@ -2,7 +2,11 @@
  *
  * Before 3.12 nobody tells of new code objects, and the garbage collector does not know them. The
  * ones that matter hang on functions, generators and frames, and on each other: every question
- * walks those. What a walk found is held until the safe point is over, and then let go. */
+ * walks those. What a walk found is held until the safe point is over, and then let go.
+ *
+ * The same walk notes who holds each of them: functions, and code with it among its constants.
+ * Those are borrowed, so the collector rests until they are forgotten; what it would finalise
+ * meanwhile is no business of ours anyway. */
 #include "code_index.h"
 
 #include "compat/functions.h"
@@ -17,11 +21,18 @@
 #include <errno.h>
 
 #define ENTRIES_FIRST 1024
+#define NONE UINT32_MAX
 
 struct entry {
     PyCodeObject *code; /* strong */
     PyObject
         *qualname; /* strong; NULL: not known. Only where code does not know it itself. */
+    uint32_t first_holder; /* NONE */
+};
+
+struct holder {
+    PyObject *object; /* a function or a code object; borrowed */
+    uint32_t next;    /* of the same code; NONE */
 };
 
 static struct {
@@ -29,7 +40,10 @@ static struct {
     size_t count, room;
     uint32_t *slots; /* place in the list + 1; 0: free. Open addressing */
     size_t mask;     /* number of slots - 1, of which at most half are in use */
+    struct holder *holders;
+    size_t holder_count, holder_room;
     bool is_walked;
+    bool collects;          /* the collector has to be switched on again */
     int failed;             /* SONDE_E_NOMEM: some are missing */
     size_t size_before;     /* what the last walk had found */
     uint64_t generation;    /* of the list */
@@ -55,6 +69,9 @@ static bool
 grow(void)
 {
     size_t room = walk.room == 0 ? ENTRIES_FIRST : walk.room * 2;
+    while (walk.room == 0 && room < walk.size_before) {
+        room *= 2; /* as many as the last time, at once */
+    }
     struct entry *list = PyMem_RawRealloc(walk.list, room * sizeof(*list));
     if (list == NULL) {
         return false;
@@ -84,26 +101,54 @@ find(const PyCodeObject *code)
     return place != 0 ? &walk.list[place - 1] : NULL;
 }
 
-/* Whether it is new. NULL: no code object. */
-static bool
+/* The entry of what this stands for, made where there is none. NULL: no code object, or out of
+ * memory. */
+static struct entry *
 add(PyObject *object)
 {
     if (object == NULL || !PyCode_Check(object)) {
-        return false;
+        return NULL;
     }
     PyCodeObject *code = sonde_py_original_of((PyCodeObject *)object);
-    if (find(code) != NULL) {
-        return false;
+    struct entry *entry = find(code);
+    if (entry != NULL) {
+        return entry;
     }
     if (walk.count == walk.room && !grow()) {
         walk.failed = SONDE_E_NOMEM;
-        return false;
+        return NULL;
     }
     Py_INCREF(code);
     walk.generation++;
-    walk.list[walk.count++] = (struct entry){.code = code};
+    entry = &walk.list[walk.count++];
+    *entry = (struct entry){.code = code, .first_holder = NONE};
     walk.slots[slot_of(code)] = (uint32_t)walk.count;
-    return true;
+    return entry;
+}
+
+/* As add; and `object` holds it. */
+static struct entry *
+add_held(PyObject *code, PyObject *object)
+{
+    struct entry *entry = add(code);
+    if (entry == NULL) {
+        return NULL;
+    }
+    if (walk.holder_count == walk.holder_room) {
+        size_t room = walk.holder_room == 0 ? ENTRIES_FIRST : walk.holder_room * 2;
+        struct holder *holders =
+            room < NONE ? PyMem_RawRealloc(walk.holders, room * sizeof(*holders)) : NULL;
+        if (holders == NULL) {
+            walk.failed = SONDE_E_NOMEM;
+            return NULL;
+        }
+        walk.holders = holders;
+        walk.holder_room = room;
+    }
+    walk.holders[walk.holder_count] =
+        (struct holder){.object = object, .next = entry->first_holder};
+    entry->first_holder = (uint32_t)walk.holder_count++;
+    return entry;
 }
 
 /* --- Names ---------------------------------------------------------------------------------- */
@@ -144,11 +189,9 @@ sonde_py_nested_qualname(const PyCodeObject *outer, PyObject *outer_name,
 }
 
 static void
-set_qualname(PyCodeObject *code, PyObject *qualname)
+set_qualname(struct entry *entry, PyObject *qualname)
 {
-    struct entry *entry = find(sonde_py_original_of(code));
-    if (entry != NULL && entry->qualname == NULL &&
-        sonde_py_is_qualname_of(qualname, entry->code)) {
+    if (entry->qualname == NULL && sonde_py_is_qualname_of(qualname, entry->code)) {
         entry->qualname = Py_NewRef(qualname);
     }
 }
@@ -203,21 +246,23 @@ static int
 visit_object(PyObject *object, void *unused)
 {
     (void)unused;
-    PyCodeObject *code = sonde_py_generator_code(object);
-    PyObject *qualname = NULL;
-    if (code != NULL) {
-        qualname = ((const PyGenObject *)object)->gi_qualname;
-    } else if (PyFunction_Check(object)) {
-        code = (PyCodeObject *)PyFunction_GET_CODE(object);
+    struct entry *entry;
+    PyObject *qualname;
+    if (PyFunction_Check(object)) {
+        entry = add_held(PyFunction_GET_CODE(object), object);
         qualname = ((const PyFunctionObject *)object)->func_qualname;
     } else {
-        return 1;
+        PyCodeObject *code = sonde_py_generator_code(object);
+        if (code == NULL) {
+            return 1;
+        }
+        entry = add((PyObject *)code);
+        qualname = ((const PyGenObject *)object)->gi_qualname;
     }
-    add((PyObject *)code);
-    if (!SONDE_PY_HAS_CODE_QUALNAME) {
-        set_qualname(code, qualname);
+    if (!SONDE_PY_HAS_CODE_QUALNAME && entry != NULL) {
+        set_qualname(entry, qualname);
     }
-    return 1;
+    return walk.failed == SONDE_OK;
 }
 
 void
@@ -238,18 +283,47 @@ add_frames(void)
     }
 }
 
+static void
+add_constants(PyCodeObject *code)
+{
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(code->co_consts); i++) {
+        add_held(PyTuple_GET_ITEM(code->co_consts, i), (PyObject *)code);
+    }
+}
+
+static void
+add_stand_in(struct sonde_py_stand_in *stand_in, void *unused)
+{
+    (void)unused;
+    add((PyObject *)stand_in->original);
+    add_constants(stand_in->code);
+}
+
 /* What the entries from this one on hold, and what that holds. */
 static void
 add_nested(size_t from)
 {
     for (size_t i = from; i < walk.count; i++) {
-        PyObject *consts = walk.list[i].code->co_consts;
-        for (Py_ssize_t k = 0; k < PyTuple_GET_SIZE(consts); k++) {
-            add(PyTuple_GET_ITEM(consts, k));
-        }
+        add_constants(walk.list[i].code);
     }
     if (!SONDE_PY_HAS_CODE_QUALNAME) {
         name_rest();
+    }
+}
+
+/* What was borrowed may die from here on. */
+static void
+forget_holders(void)
+{
+    PyMem_RawFree(walk.holders);
+    walk.holders = NULL;
+    walk.holder_count = walk.holder_room = 0;
+    for (size_t i = 0; i < walk.count; i++) {
+        walk.list[i].first_holder = NONE;
+    }
+    if (walk.collects) {
+        walk.collects = false;
+        PyGC_Enable();
     }
 }
 
@@ -257,19 +331,56 @@ static void
 walk_all(void)
 {
     walk.failed = SONDE_OK;
-    sonde_py_visit_objects(visit_object, NULL);
+    walk.collects = PyGC_Disable();
+    sonde_py_visit_rings(visit_object, NULL);
     if (sonde_py_has(SONDE_PY_PART_FRAMES)) {
         add_frames();
     }
     add((PyObject *)walk.arriving);
+    sonde_py_stand_ins_each(add_stand_in, NULL);
     add_nested(0);
     walk.is_walked = walk.failed == SONDE_OK;
     walk.size_before = walk.count;
+    if (!walk.is_walked) {
+        forget_holders();
+    }
+}
+
+bool
+sonde_py_index_find_holders(void)
+{
+    if (!walk.is_walked) {
+        walk_all();
+    }
+    return walk.is_walked;
+}
+
+bool
+sonde_py_index_add_holder(PyCodeObject *code)
+{
+    int failed = walk.failed;
+    walk.failed = SONDE_OK;
+    add_constants(code);
+    bool is_added = walk.failed == SONDE_OK;
+    walk.failed = failed;
+    return is_added;
+}
+
+void
+sonde_py_index_each_holder(const PyCodeObject *original,
+                           void (*visit)(PyObject *object, void *arg), void *arg)
+{
+    const struct entry *entry = find(original);
+    uint32_t at = entry != NULL ? entry->first_holder : NONE;
+    for (; at != NONE; at = walk.holders[at].next) {
+        visit(walk.holders[at].object, arg);
+    }
 }
 
 void
 sonde_py_index_rest(void)
 {
+    forget_holders();
     /* What is let go here may be the last of its kind: first forgotten, then freed. */
     struct entry *list = walk.list;
     size_t count = walk.count;

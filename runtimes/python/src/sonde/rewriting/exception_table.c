@@ -136,21 +136,6 @@ fill(struct filler *filler, int end)
     write_outer(filler, end);
 }
 
-/* Depth 2: where the exception came from, and the one that was current before. */
-static void
-write_guard_of_handler(struct sonde_py_buffer *out, const struct sonde_py_layout *layout)
-{
-    const struct sonde_py_assembly *assembly = layout->assembly;
-    int handler = layout->handler;
-    struct region guard = {
-        .start = sonde_py_assembly_unit(assembly, handler),
-        .end = sonde_py_assembly_unit(assembly, handler + SONDE_PY_UNWIND_GUARDED),
-        .target = sonde_py_assembly_unit(assembly, handler + SONDE_PY_UNWIND_CLEANUP),
-        .depth_and_lasti = 2 << 1 | 1,
-    };
-    write_region(out, &guard);
-}
-
 /* The new unit of where a region starts or ends. Before POP_EXCEPT the handler's exception is
  * still the current one: a call there belongs to what comes before, which knows that. */
 static int
@@ -159,7 +144,7 @@ border_unit(const struct sonde_py_layout *layout, int unit)
     const struct sonde_py_source *source = layout->source;
     if (unit < source->units && source->ops[source->op_at[unit]].opcode == POP_EXCEPT) {
         return sonde_py_assembly_unit(layout->assembly,
-                                     layout->places[source->op_at[unit]].self);
+                                      layout->places[source->op_at[unit]].self);
     }
     return sonde_py_layout_unit(layout, unit, false);
 }
@@ -195,7 +180,6 @@ sonde_py_regions_rewrite(PyObject *table, const struct sonde_py_layout *layout,
     }
     if (layout->handler >= 0) {
         fill(&filler, sonde_py_assembly_unit(layout->assembly, layout->handler));
-        write_guard_of_handler(&out, layout);
     }
     PyObject *bytes = sonde_py_buffer_take(&out);
     if (bytes == NULL) {

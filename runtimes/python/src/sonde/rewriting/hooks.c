@@ -1,110 +1,90 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "rewriting/hooks.h"
 
+#include "compat/functions.h"
 #include "frames.h"
 #include "hits.h"
 #include "state.h"
 
 struct hook {
     PyObject head;
-    vectorcallfunc call;
+    void (*tell)(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value);
     struct sonde_py_stand_in *stand_in; /* a reference */
     uint32_t unit;
 };
 
-/* --- Calls ---------------------------------------------------------------------------------- */
+/* --- What is told --------------------------------------------------------------------------- */
 
-/* What is armed in the code that the hook stands for. NULL: nothing, or called by nobody of
- * ours: `wanted` arguments are what the rewriter gives it. */
-static struct sonde_py_armed *
-armed_for(const struct hook *hook, size_t nargsf, Py_ssize_t wanted)
+static void
+on_line(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
 {
-    return PyVectorcall_NARGS(nargsf) == wanted
-               ? sonde_py_hit_armed(hook->stand_in->original)
-               : NULL;
+    (void)value;
+    sonde_py_hit_line(armed, hook->stand_in->code, hook->unit);
 }
 
-static PyObject *
-on_line(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+static void
+on_entry(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
 {
-    (void)args;
-    (void)names;
-    const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 0);
-    if (armed != NULL) {
-        sonde_py_hit_line(armed, hook->stand_in->code, hook->unit);
+    (void)value;
+    sonde_py_hit_entry(armed, hook->stand_in->code);
+}
+
+static void
+on_return(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+{
+    sonde_py_hit_exit(armed, hook->stand_in->code, value, NULL);
+}
+
+static void
+on_unwind(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+{
+    sonde_py_hit_exit(armed, hook->stand_in->code, NULL, value);
+}
+
+static void
+on_suspend(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+{
+    (void)value;
+    sonde_py_hit_suspend(armed, sonde_py_frame_of(hook->stand_in->code));
+}
+
+static void
+on_resume(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+{
+    (void)value;
+    sonde_py_hit_resume(armed, sonde_py_frame_of(hook->stand_in->code));
+}
+
+/* Anybody may look at constants, or have copied the code: that is nothing to tell of. */
+static bool
+is_ours(const struct sonde_py_stand_in *stand_in)
+{
+    if (!sonde_py_has(SONDE_PY_PART_FRAMES)) {
+        return true;
     }
-    Py_RETURN_NONE;
+    sonde_py_frame *frame = sonde_py_thread_frame(PyThreadState_Get());
+    return frame != NULL && sonde_py_eval_code(frame) == stand_in->code;
 }
 
-static PyObject *
-on_entry(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
+/* `value in hook`. */
+static int
+tell(PyObject *self, PyObject *value)
 {
-    (void)args;
-    (void)names;
     const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 0);
-    if (armed != NULL) {
-        sonde_py_hit_entry(armed, hook->stand_in->code);
+    struct sonde_py_stand_in *stand_in = hook->stand_in;
+    if (!is_ours(stand_in)) {
+        return 0;
     }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-on_return(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    (void)names;
-    const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 1);
-    if (armed != NULL) {
-        sonde_py_hit_exit(armed, hook->stand_in->code, args[0], NULL);
+    if (stand_in->armed_at != sonde_py_armed_changes ||
+        sonde_agent_is_stale(sonde_py.agent)) {
+        stand_in->armed = sonde_py_hit_armed(stand_in->original);
+        stand_in->armed_at = sonde_py_armed_changes;
     }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-on_unwind(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    (void)names;
-    const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 1);
-    if (armed != NULL) {
-        sonde_py_hit_exit(armed, hook->stand_in->code, NULL, args[0]);
+    if (stand_in->armed != NULL) {
+        hook->tell(hook, stand_in->armed, value);
     }
-    Py_RETURN_NONE;
+    return 0;
 }
-
-static PyObject *
-on_suspend(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    (void)args;
-    (void)names;
-    const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 0);
-    if (armed != NULL) {
-        sonde_py_hit_suspend(armed, sonde_py_frame_of(hook->stand_in->code));
-    }
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-on_resume(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *names)
-{
-    (void)args;
-    (void)names;
-    const struct hook *hook = (const struct hook *)self;
-    struct sonde_py_armed *armed = armed_for(hook, nargsf, 0);
-    if (armed != NULL) {
-        sonde_py_hit_resume(armed, sonde_py_frame_of(hook->stand_in->code));
-    }
-    Py_RETURN_NONE;
-}
-
-static const vectorcallfunc calls[] = {
-    [SONDE_PY_HOOK_LINE] = on_line,       [SONDE_PY_HOOK_ENTRY] = on_entry,
-    [SONDE_PY_HOOK_RETURN] = on_return,   [SONDE_PY_HOOK_UNWIND] = on_unwind,
-    [SONDE_PY_HOOK_SUSPEND] = on_suspend, [SONDE_PY_HOOK_RESUME] = on_resume,
-};
 
 /* --- The type ------------------------------------------------------------------------------- */
 
@@ -118,14 +98,22 @@ dealloc(PyObject *self)
     PyObject_Free(self);
 }
 
+static PySequenceMethods as_sequence = {.sq_contains = tell};
+
 /* Known to nobody by name, can not be made, and no cycle leads through it. */
 static PyTypeObject hook_type = {
     PyVarObject_HEAD_INIT(NULL, 0).tp_name = "sonde.hook",
     .tp_basicsize = sizeof(struct hook),
     .tp_dealloc = dealloc,
-    .tp_vectorcall_offset = offsetof(struct hook, call),
-    .tp_call = PyVectorcall_Call,
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL,
+    .tp_as_sequence = &as_sequence,
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+};
+
+static void (*const tells[])(const struct hook *hook, struct sonde_py_armed *armed,
+                             PyObject *value) = {
+    [SONDE_PY_HOOK_LINE] = on_line,       [SONDE_PY_HOOK_ENTRY] = on_entry,
+    [SONDE_PY_HOOK_RETURN] = on_return,   [SONDE_PY_HOOK_UNWIND] = on_unwind,
+    [SONDE_PY_HOOK_SUSPEND] = on_suspend, [SONDE_PY_HOOK_RESUME] = on_resume,
 };
 
 bool
@@ -145,7 +133,7 @@ sonde_py_hook_new(enum sonde_py_hook_kind kind, uint32_t unit,
         sonde_py_clear_error();
         return NULL;
     }
-    hook->call = calls[kind];
+    hook->tell = tells[kind];
     hook->unit = unit;
     hook->stand_in = stand_in;
     stand_in->refs++;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * What rewritten code calls: an object of a type of ours that is called without a detour, knows
- * its stand-in and place, and returns None. */
+ * What rewritten code tells (rewrite.h): an object of a type of ours that knows its stand-in and
+ * place. */
 #ifndef SONDE_PY_HOOKS_H
 #define SONDE_PY_HOOKS_H
 

@@ -11,6 +11,17 @@
 /* Lets go of what the last walk found. For sonde_py_engine_rest(). */
 void sonde_py_index_rest(void);
 
+/* Walks, unless that was done in this safe point: who holds what. False: out of memory. */
+bool sonde_py_index_find_holders(void);
+
+/* A code object was made since then. False: out of memory. */
+bool sonde_py_index_add_holder(PyCodeObject *code);
+
+/* Calls `visit` with each function that has the code, or one that stands in its place, and each
+ * code object with such a one among its constants; as they were found, borrowed. */
+void sonde_py_index_each_holder(const PyCodeObject *original,
+                                void (*visit)(PyObject *object, void *arg), void *arg);
+
 /* The code object that is about to run for the first time, while the agent is told of it;
  * borrowed. NULL at any other time. */
 PyCodeObject *sonde_py_index_arriving(void);

@@ -26,7 +26,7 @@ sonde_py_layout_unit(const struct sonde_py_layout *layout, int unit, bool with_p
     const struct sonde_py_place *place = &layout->places[index];
     if (unit == op->unit) {
         return sonde_py_assembly_unit(layout->assembly,
-                                     with_prologue ? place->first : place->label);
+                                      with_prologue ? place->first : place->label);
     }
     /* Inside an instruction, which may have grown at its front. */
     const struct sonde_py_op *made = &layout->assembly->ops[place->self];
@@ -262,8 +262,8 @@ rewrite_locations(struct table *in, const struct sonde_py_layout *layout,
 static void
 add_handler(struct sonde_py_buffer *out, const struct sonde_py_layout *layout)
 {
-    int units =
-        layout->assembly->units - sonde_py_assembly_unit(layout->assembly, layout->handler);
+    int units = layout->assembly->units -
+                sonde_py_assembly_unit(layout->assembly, layout->handler);
     if (SONDE_PY_LINE_FORMAT == SONDE_PY_LINES_RANGES) {
         add_range(out, 2 * units, NO_LINE);
     }

@@ -8,14 +8,10 @@
  *   SONDE_PY_OP_GUARD, _UNGUARD    what opens and closes a guarded block; 0: a table does it
  *   SONDE_PY_OP_RESUME, _SEND, _YIELD, _JUMP_BACK, _HANDLER_START
  *                                  instructions around a suspension; 0: not in this version
- *   SONDE_PY_STACK_CALL, _RETURN   stack that the sequences take beyond what is there
  *   SONDE_PY_STACK_UNWIND          stack that a handler takes, from an empty one
- *   sonde_py_call_steps            hook()
- *   sonde_py_return_steps          hook(value on top of the stack)
- *   sonde_py_unwind_steps          a whole handler: hook(exception), and raise it again
- *   SONDE_PY_UNWIND_GUARDED, _CLEANUP
- *                                  how many of those steps a region of their own guards, and
- *                                  the index of the one that it leads to
+ *   sonde_py_tell_steps            hook in hook; two places on the stack, as the next one
+ *   sonde_py_return_steps          (value on top of the stack) in hook
+ *   sonde_py_unwind_steps          a whole handler: exception in hook, and raise it again
  *   sonde_py_op_jump(opcode)       enum sonde_py_jump
  *   sonde_py_op_caches(opcode)     units of inline cache that follow
  *   sonde_py_op_blocks(opcode)     block stack: 1 one more, -1 one less, 0 as it was

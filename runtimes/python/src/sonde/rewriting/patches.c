@@ -18,14 +18,14 @@ static int
 put_in_place(struct sonde_py_armed *armed, struct sonde_err *err)
 {
     struct sonde_py_stand_in *stand_in;
-    if (!sonde_py_holders_find()) {
+    if (!sonde_py_index_find_holders()) {
         return no_memory(err);
     }
     PyCodeObject *code = sonde_py_stand_in_new(armed, &stand_in, err);
     if (code == NULL) {
         return err != NULL && err->code != SONDE_OK ? err->code : SONDE_E_NOMEM;
     }
-    bool is_known = sonde_py_holders_add(code);
+    bool is_known = sonde_py_index_add_holder(code);
     if (is_known) {
         struct sonde_py_stand_in *last = armed->patch;
         if (last != NULL) {
@@ -44,7 +44,7 @@ put_in_place(struct sonde_py_armed *armed, struct sonde_err *err)
 static bool
 take_back(PyCodeObject *original, struct sonde_py_stand_in *stand_in)
 {
-    if (!sonde_py_holders_find()) {
+    if (!sonde_py_index_find_holders()) {
         has_failed = true;
         return false;
     }
@@ -100,11 +100,10 @@ retry(struct sonde_py_stand_in *stand_in, void *unused)
 void
 sonde_py_patches_rest(void)
 {
-    if (has_failed && sonde_py_holders_find()) {
+    if (has_failed && sonde_py_index_find_holders()) {
         has_failed = false;
         sonde_py_stand_ins_each(retry, NULL);
     }
-    sonde_py_holders_rest();
-    sonde_py_stand_ins_rest();
     sonde_py_index_rest();
+    sonde_py_stand_ins_rest();
 }

@@ -7,8 +7,6 @@
 
 enum {
     NO_HOOK = -1,
-    /* A jump whose target stands for an instruction of the original (see link_jumps). */
-    LINKS = 1 << 30,
 };
 
 /* Where hooks are among the constants; NO_HOOK: not wanted. */
@@ -29,7 +27,7 @@ struct rewriter {
     struct sonde_py_source source;
     struct sonde_py_place *places;
     uint8_t *is_handler; /* by instruction: an exception leads to it */
-    int *spot_op;        /* by spot: the instruction that it is called before */
+    int *spot_op;        /* by spot: the instruction that it stands before */
     int *spot_const;     /* by spot: its hook among the constants */
     struct wrap_consts hooks;
     PyObject *consts;
@@ -66,7 +64,7 @@ is_in_await(const struct sonde_py_source *source, int index, int which)
            ops[0].target == first + 4;
 }
 
-/* The instruction that a call for `unit` stands before: never in the preamble, and never
+/* The instruction that a spot at `unit` stands before: never in the preamble, and never
  * where it would part what belongs together. */
 static int
 op_for_spot(const struct rewriter *rewriter, int unit)
@@ -99,6 +97,34 @@ place_spots(struct rewriter *rewriter)
         last = unit;
     }
     return SONDE_OK;
+}
+
+/* What `in` does with anything else is what its class says. */
+static bool
+is_hook(PyObject *object)
+{
+    const PyTypeObject *type = Py_TYPE(object);
+    return !(type->tp_flags & Py_TPFLAGS_HEAPTYPE) && type->tp_as_sequence != NULL &&
+           type->tp_as_sequence->sq_contains != NULL;
+}
+
+static bool
+are_hooks(const struct sonde_py_rewrite_plan *plan)
+{
+    const struct sonde_py_rewrite_wrap *wrap = &plan->wrap;
+    PyObject *const hooks[] = {wrap->on_entry, wrap->on_return, wrap->on_unwind,
+                               wrap->on_suspend, wrap->on_resume};
+    for (size_t i = 0; i < sizeof(hooks) / sizeof(*hooks); i++) {
+        if (hooks[i] != NULL && !is_hook(hooks[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < plan->spot_count; i++) {
+        if (plan->spots[i].hook == NULL || !is_hook(plan->spots[i].hook)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 /* How many constants there will be: exactly, as a tuple can not be cut without a leak when
@@ -144,6 +170,9 @@ make_consts(struct rewriter *rewriter, PyObject *old)
     const struct sonde_py_rewrite_plan *plan = rewriter->plan;
     const struct sonde_py_rewrite_wrap *wrap = &plan->wrap;
     Py_ssize_t count = PyTuple_GET_SIZE(old);
+    if (!are_hooks(plan)) {
+        return sonde_err_set(rewriter->err, SONDE_E_INVAL, "plan", "not a hook");
+    }
     Py_ssize_t room = count_consts(plan, old);
     if (room > SONDE_PY_UNITS_MAX) {
         return sonde_err_set(rewriter->err, SONDE_E_LIMIT, "constants", "more than %d",
@@ -169,11 +198,11 @@ make_consts(struct rewriter *rewriter, PyObject *old)
 }
 
 static void
-emit_call(struct rewriter *rewriter, int hook)
+emit_hook(struct rewriter *rewriter, int hook)
 {
     if (hook != NO_HOOK) {
-        sonde_py_assembly_add_steps(&rewriter->assembly, STEPS(sonde_py_call_steps),
-                                   (uint32_t)hook);
+        sonde_py_assembly_add_steps(&rewriter->assembly, STEPS(sonde_py_tell_steps),
+                                    (uint32_t)hook);
     }
 }
 
@@ -185,7 +214,7 @@ emit_prologue(struct rewriter *rewriter)
         rewriter->guard =
             sonde_py_assembly_add(&rewriter->assembly, SONDE_PY_OP_GUARD, 0, 0);
     }
-    emit_call(rewriter, rewriter->hooks.on_entry);
+    emit_hook(rewriter, rewriter->hooks.on_entry);
 }
 
 /* The block is closed first: what was reported as a return is never reported as unwound. */
@@ -197,13 +226,13 @@ emit_return(struct rewriter *rewriter)
     }
     if (rewriter->hooks.on_return != NO_HOOK) {
         sonde_py_assembly_add_steps(&rewriter->assembly, STEPS(sonde_py_return_steps),
-                                   (uint32_t)rewriter->hooks.on_return);
+                                    (uint32_t)rewriter->hooks.on_return);
     }
 }
 
 /* Before a yield. In an await the unit before the yield has to be a SEND that leads to what
  * comes after the loop: whoever throws into the awaited one looks there when that is at its
- * end. So a second SEND stands there, which is never executed, and leads to a call of
+ * end. So a second SEND stands there, which is never executed, and leads to an
  * on_resume after the loop. */
 static void
 emit_suspend(struct rewriter *rewriter, int index)
@@ -211,7 +240,7 @@ emit_suspend(struct rewriter *rewriter, int index)
     if (rewriter->hooks.on_suspend == NO_HOOK && rewriter->hooks.on_resume == NO_HOOK) {
         return;
     }
-    emit_call(rewriter, rewriter->hooks.on_suspend);
+    emit_hook(rewriter, rewriter->hooks.on_suspend);
     if (is_in_await(&rewriter->source, index, 1)) {
         int over = rewriter->assembly.count + 2;
         sonde_py_assembly_add(&rewriter->assembly, SONDE_PY_OP_JUMP_AHEAD, 0, over);
@@ -220,7 +249,7 @@ emit_suspend(struct rewriter *rewriter, int index)
     }
 }
 
-/* What is called after an instruction; jumps to the next one do not lead to it. */
+/* The hooks after an instruction; jumps to the next one do not lead to it. */
 static void
 emit_after(struct rewriter *rewriter, int index)
 {
@@ -231,14 +260,14 @@ emit_after(struct rewriter *rewriter, int index)
                           opcode == SONDE_PY_OP_HANDLER_START &&
                           rewriter->is_handler[index];
     if (is_resume || starts_handler) {
-        emit_call(rewriter, rewriter->hooks.on_resume);
+        emit_hook(rewriter, rewriter->hooks.on_resume);
     }
     if (rewriter->decoy >= 0 && is_in_await(&rewriter->source, index, 3)) {
         if (!rewriter->assembly.is_out) {
             rewriter->assembly.ops[rewriter->decoy].target = rewriter->assembly.count;
         }
         rewriter->decoy = -1;
-        emit_call(rewriter, rewriter->hooks.on_resume);
+        emit_hook(rewriter, rewriter->hooks.on_resume);
     }
 }
 
@@ -246,8 +275,7 @@ static void
 emit_op(struct rewriter *rewriter, int index)
 {
     const struct sonde_py_op *op = &rewriter->source.ops[index];
-    int target = op->target < 0 ? -1 : op->target | LINKS;
-    int made = sonde_py_assembly_add(&rewriter->assembly, op->opcode, op->arg, target);
+    int made = sonde_py_assembly_add(&rewriter->assembly, op->opcode, op->arg, -1);
     if (!rewriter->assembly.is_out) {
         /* A compiler may have left more prefixes than are needed. */
         rewriter->assembly.ops[made].prefixes = op->prefixes;
@@ -268,14 +296,15 @@ emit_instruction(struct rewriter *rewriter, int index)
     place->label = assembly->count;
     while (rewriter->next_spot < rewriter->plan->spot_count &&
            rewriter->spot_op[rewriter->next_spot] == index) {
-        emit_call(rewriter, rewriter->spot_const[rewriter->next_spot++]);
+        emit_hook(rewriter, rewriter->spot_const[rewriter->next_spot++]);
     }
+    place->past = assembly->count;
     if (op->opcode == RETURN_VALUE) {
         place->leave = assembly->count;
         emit_return(rewriter);
     }
     if (rewriter->is_handler[index] && op->opcode != SONDE_PY_OP_HANDLER_START) {
-        emit_call(rewriter, rewriter->hooks.on_resume);
+        emit_hook(rewriter, rewriter->hooks.on_resume);
     }
     if (SONDE_PY_OP_YIELD != 0 && op->opcode == SONDE_PY_OP_YIELD) {
         emit_suspend(rewriter, index);
@@ -285,14 +314,27 @@ emit_instruction(struct rewriter *rewriter, int index)
     emit_after(rewriter, index);
 }
 
+static bool
+leads_past_spots(const struct rewriter *rewriter, const struct sonde_py_op *jump)
+{
+    const struct sonde_py_rewrite_plan *plan = rewriter->plan;
+    return plan->leads_past != NULL &&
+           plan->leads_past(plan->ctx, jump->unit + jump->prefixes,
+                            rewriter->source.ops[jump->target].unit);
+}
+
 /* Jumps of the original lead to labels, which are known only when all are written. */
 static void
 link_jumps(struct rewriter *rewriter)
 {
-    for (int i = 0; i < rewriter->assembly.count; i++) {
-        struct sonde_py_op *op = &rewriter->assembly.ops[i];
-        if (op->target >= 0 && op->target & LINKS) {
-            op->target = rewriter->places[op->target & ~LINKS].label;
+    const struct sonde_py_source *source = &rewriter->source;
+    for (int i = 0; i < source->count; i++) {
+        const struct sonde_py_op *op = &source->ops[i];
+        if (op->target >= 0) {
+            const struct sonde_py_place *to = &rewriter->places[op->target];
+            bool leads_past = to->past != to->label && leads_past_spots(rewriter, op);
+            rewriter->assembly.ops[rewriter->places[i].self].target =
+                leads_past ? to->past : to->label;
         }
     }
     if (rewriter->guard >= 0) {
@@ -308,11 +350,11 @@ emit_all(struct rewriter *rewriter)
     }
     int end = rewriter->assembly.count;
     rewriter->places[rewriter->source.count] =
-        (struct sonde_py_place){.first = end, .label = end, .leave = -1, .self = end};
+        (struct sonde_py_place){end, end, end, -1, end};
     if (rewriter->hooks.on_unwind != NO_HOOK) {
         rewriter->handler = end;
         sonde_py_assembly_add_steps(&rewriter->assembly, STEPS(sonde_py_unwind_steps),
-                                   (uint32_t)rewriter->hooks.on_unwind);
+                                    (uint32_t)rewriter->hooks.on_unwind);
     }
     if (!rewriter->assembly.is_out) {
         link_jumps(rewriter);
@@ -363,7 +405,7 @@ allocate(struct rewriter *rewriter)
     size_t count = (size_t)rewriter->source.count;
     size_t spots = rewriter->plan->spot_count;
     if (spots > SONDE_PY_UNITS_MAX) {
-        return sonde_err_set(rewriter->err, SONDE_E_LIMIT, "plan", "%zu calls", spots);
+        return sonde_err_set(rewriter->err, SONDE_E_LIMIT, "plan", "%zu spots", spots);
     }
     rewriter->places = PyMem_Calloc(count + 1, sizeof(*rewriter->places));
     rewriter->is_handler = PyMem_Calloc(count, 1);
@@ -402,11 +444,10 @@ stack_size(const struct rewriter *rewriter, int old)
 {
     const struct sonde_py_rewrite_plan *plan = rewriter->plan;
     const struct sonde_py_rewrite_wrap *wrap = &plan->wrap;
-    bool has_calls = plan->spot_count > 0 || wrap->on_entry != NULL ||
-                     wrap->on_suspend != NULL || wrap->on_resume != NULL;
-    int size = old + (wrap->on_return != NULL ? SONDE_PY_STACK_RETURN
-                      : has_calls             ? SONDE_PY_STACK_CALL
-                                              : 0);
+    bool is_telling = plan->spot_count > 0 || wrap->on_entry != NULL ||
+                      wrap->on_return != NULL || wrap->on_suspend != NULL ||
+                      wrap->on_resume != NULL;
+    int size = old + (is_telling ? 2 : 0);
     return wrap->on_unwind != NULL && size < SONDE_PY_STACK_UNWIND ? SONDE_PY_STACK_UNWIND
                                                                    : size;
 }

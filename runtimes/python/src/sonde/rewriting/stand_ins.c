@@ -2,6 +2,7 @@
 #include "rewriting/stand_ins.h"
 
 #include "compat/functions.h"
+#include "lines.h"
 #include "rewriting/hooks.h"
 #include "rewriting/rewrite.h"
 #include "state.h"
@@ -35,8 +36,27 @@ struct plan {
     struct sonde_py_rewrite_plan wanted;
     struct sonde_py_rewrite_spot *spots;
     struct sonde_py_stand_in *stand_in;
+    struct sonde_py_listing listing; /* when it is asked for */
+    bool is_listed, is_listable;
     bool is_whole; /* nothing failed */
 };
+
+/* One line's loop goes on with its execution (lines.h). Where memory is short the probe is told
+ * of each turn instead. */
+static bool
+leads_past(void *ctx, int from, int to)
+{
+    struct plan *plan = ctx;
+    if (to > from) {
+        return false;
+    }
+    if (!plan->is_listed) {
+        plan->is_listed = true;
+        plan->is_listable =
+            sonde_py_listing_init(&plan->listing, plan->stand_in->original) == SONDE_OK;
+    }
+    return plan->is_listable && sonde_py_listing_is_turn(&plan->listing, from, to);
+}
 
 static int
 compare_spots(const void *a, const void *b)
@@ -74,6 +94,8 @@ plan_lines(struct plan *plan, const struct sonde_py_armed *armed)
             kept++;
         }
     }
+    plan->wanted.leads_past = leads_past;
+    plan->wanted.ctx = plan;
     plan->wanted.spots = spots;
     plan->wanted.spot_count = kept;
 }
@@ -112,6 +134,9 @@ drop_plan(struct plan *plan)
     Py_XDECREF(wrap->on_suspend);
     Py_XDECREF(wrap->on_resume);
     PyMem_RawFree(plan->spots);
+    if (plan->is_listable) {
+        sonde_py_listing_fini(&plan->listing);
+    }
 }
 
 /* --- Their life ----------------------------------------------------------------------------- */
@@ -132,6 +157,7 @@ sonde_py_stand_in_new(const struct sonde_py_armed *armed, struct sonde_py_stand_
     }
     plan.stand_in->original = (PyCodeObject *)Py_NewRef((PyObject *)armed->code);
     plan.stand_in->refs = 1;
+    plan.stand_in->armed_at = sonde_py_armed_changes - 1; /* not looked for yet */
     plan_lines(&plan, armed);
     plan_function(&plan, armed);
     if (plan.is_whole) {

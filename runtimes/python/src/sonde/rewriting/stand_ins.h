@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The code objects that stand in the place of others, and the hooks that they call. One lives as
+ * The code objects that stand in the place of others, and the hooks that they tell. One lives as
  * long as anything of the application holds it: a frame that runs it, for example, when the
- * probe is long gone. Its hooks look for what is armed in the original at each call, and do
- * nothing where nothing is.
+ * probe is long gone. Its hooks look for what is armed in the original whenever that
+ * may have changed, and do nothing where nothing is.
  *
  * The hooks are constants of the code and keep the struct; the struct keeps the original. The
  * code itself is kept by whoever uses it, so there is no cycle. When the last one is gone,
@@ -19,6 +19,8 @@ struct sonde_py_stand_in {
     PyCodeObject *original;         /* strong */
     PyCodeObject *code;             /* not counted: compare it, or hold it otherwise */
     PyObject *alive;                /* a weak reference to it */
+    struct sonde_py_armed *armed;   /* what was armed in the original… */
+    uint32_t armed_at;              /* …when sonde_py_armed_changes was this */
     size_t refs;                    /* hooks, and whoever made it */
     struct sonde_py_stand_in *next; /* of the same bucket */
     struct sonde_py_stand_in *next_buried; /* kept until the safe point is over */
@@ -28,7 +30,7 @@ struct sonde_py_stand_in {
 /* Once. False: out of memory. */
 bool sonde_py_stand_ins_init(void);
 
-/* Writes a code object that calls hooks for all that is armed: *out, and its code object as the
+/* Writes a code object that tells hooks of all that is armed: *out, and its code object as the
  * result (new), or NULL with err set. Own: sonde_py_stand_in_unref. */
 PyCodeObject *sonde_py_stand_in_new(const struct sonde_py_armed *armed,
                                     struct sonde_py_stand_in **out,

@@ -11,8 +11,9 @@
 
 /* Where an instruction of the original is in the new list: indices into the assembly. */
 struct sonde_py_place {
-    int first; /* what is called first of all in a body, else as label */
-    int label; /* what jumps to the instruction lead to: the calls before it */
+    int first; /* the hook that is first of all in a body, else as label */
+    int label; /* what jumps to the instruction lead to: the hooks before it */
+    int past;  /* behind those of its spots */
     int leave; /* RETURN_VALUE: what is done before leaving; -1: nothing */
     int self;  /* the instruction itself */
 };
@@ -24,7 +25,7 @@ struct sonde_py_layout {
     int handler;                         /* index of the handler around all; -1: none */
 };
 
-/* The new unit of a unit of the original. What is called before an instruction belongs to it;
+/* The new unit of a unit of the original. What stands before an instruction belongs to it;
  * `with_prologue` says whether that is true of the body's prologue too. */
 int sonde_py_layout_unit(const struct sonde_py_layout *layout, int unit,
                          bool with_prologue);

@@ -31,46 +31,47 @@ static const char source[] = "def loops(n):\n"
 enum count { LINE, ENTRY, RETURN, UNWIND, COUNT_COUNT };
 static long counts[COUNT_COUNT]; /* guarded by the VM lock */
 
-static PyObject *
-count_line(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    counts[LINE]++;
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-count_entry(PyObject *self, PyObject *unused)
-{
-    (void)self;
-    (void)unused;
-    counts[ENTRY]++;
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-count_return(PyObject *self, PyObject *value)
-{
-    (void)self;
-    counts[RETURN] += PyLong_CheckExact(value);
-    Py_RETURN_NONE;
-}
-
-static PyObject *
-count_unwind(PyObject *self, PyObject *exception)
-{
-    (void)self;
-    counts[UNWIND] += PyExceptionInstance_Check(exception);
-    Py_RETURN_NONE;
-}
-
-static PyMethodDef hooks[COUNT_COUNT] = {
-    [LINE] = {"sonde_line", count_line, METH_NOARGS, NULL},
-    [ENTRY] = {"sonde_entry", count_entry, METH_NOARGS, NULL},
-    [RETURN] = {"sonde_return", count_return, METH_O, NULL},
-    [UNWIND] = {"sonde_unwind", count_unwind, METH_O, NULL},
+struct counter {
+    PyObject head;
+    enum count count;
 };
+
+static int
+tell(PyObject *self, PyObject *value)
+{
+    enum count count = ((struct counter *)self)->count;
+    bool is_right = count == RETURN   ? PyLong_CheckExact(value)
+                    : count == UNWIND ? PyExceptionInstance_Check(value)
+                                      : value == self;
+    counts[count] += is_right;
+    return 0;
+}
+
+static void
+dealloc(PyObject *self)
+{
+    PyObject_Free(self);
+}
+
+static PySequenceMethods as_sequence = {.sq_contains = tell};
+
+static PyTypeObject counter_type = {
+    PyVarObject_HEAD_INIT(NULL, 0).tp_name = "sonde.counter",
+    .tp_basicsize = sizeof(struct counter),
+    .tp_dealloc = dealloc,
+    .tp_as_sequence = &as_sequence,
+    .tp_flags = Py_TPFLAGS_DEFAULT,
+};
+
+static PyObject *
+make_counter(enum count count)
+{
+    struct counter *counter = PyObject_New(struct counter, &counter_type);
+    if (counter != NULL) {
+        counter->count = count;
+    }
+    return (PyObject *)counter;
+}
 
 /* A function of the sample, what it is called with, and what is to come of it. */
 struct trial {
@@ -120,7 +121,7 @@ rewritten(PyCodeObject *code, int line)
     size_t count = sonde_py_listing_places(&listing, line, units, 8);
     sonde_py_listing_fini(&listing);
     for (int i = 0; i < COUNT_COUNT; i++) {
-        made[i] = PyCFunction_New(&hooks[i], NULL);
+        made[i] = make_counter((enum count)i);
         is_whole = is_whole && made[i] != NULL;
     }
     for (size_t i = 0; i < count && i < 8; i++) {
@@ -171,8 +172,9 @@ unsigned
 sonde_py_verify_rewriting(unsigned forced)
 {
     PyObject *names = PyDict_New();
-    bool all_hold = names != NULL && PyDict_SetItemString(names, "__builtins__",
-                                                          PyEval_GetBuiltins()) == 0;
+    bool all_hold =
+        names != NULL && PyType_Ready(&counter_type) == 0 &&
+        PyDict_SetItemString(names, "__builtins__", PyEval_GetBuiltins()) == 0;
     PyObject *code = all_hold ? Py_CompileString(source, "<sonde>", Py_file_input) : NULL;
     PyObject *result = code != NULL ? PyEval_EvalCode(code, names, names) : NULL;
     all_hold = result != NULL;
