@@ -20,7 +20,7 @@ struct sonde_registry {
     uint64_t changes;       /* of states and of the list */
     uint64_t retired_count; /* events of the probes that are gone */
 
-    int64_t slice_ns;       /* sonde_registry_set_slice */
+    int64_t slice_ns; /* sonde_registry_set_slice */
 
     _Atomic uint32_t waiting_count;
     _Atomic uint32_t armed_count;

@@ -361,7 +361,7 @@ const struct contract_driver contract_driver = {
     .field_prefix = "",
     .probes_functions = true,
     .tells_suspension = true,
-    .arms_running_frames = PY_VERSION_HEX >= 0x030c0000, /* docs/decisions/0010 */
+    .arms_running_frames = SONDE_PY_HAS_MONITORING, /* docs/decisions/0010 */
     .open = open_vm,
     .close = close_vm,
     .thread_start = native_thread_start,

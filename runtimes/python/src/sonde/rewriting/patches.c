@@ -76,7 +76,7 @@ sonde_py_patch_code(PyCodeObject *original)
         return NULL;
     }
     struct sonde_py_stand_in *stand_in = armed->patch;
-    if (stand_in != NULL) {
+    if (stand_in != NULL && sonde_py_stand_in_lives(stand_in)) {
         return (PyCodeObject *)Py_NewRef((PyObject *)stand_in->code);
     }
     PyCodeObject *code = sonde_py_stand_in_new(armed, &stand_in, NULL);

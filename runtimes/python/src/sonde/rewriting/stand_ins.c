@@ -209,13 +209,23 @@ sonde_py_stand_in_unref(struct sonde_py_stand_in *stand_in)
     Py_DECREF(original);
 }
 
+/* Somebody may have copied a stand-in (code.replace), with our hooks; the copy may outlive it,
+ * and another code object may get its address. */
+bool
+sonde_py_stand_in_lives(const struct sonde_py_stand_in *stand_in)
+{
+    return PyWeakref_GET_OBJECT(stand_in->alive) == (PyObject *)stand_in->code;
+}
+
 void
 sonde_py_stand_in_bury(struct sonde_py_stand_in *stand_in)
 {
     if (!stand_in->is_buried) {
         stand_in->is_buried = true;
         stand_in->refs++;
-        Py_INCREF(stand_in->code);
+        if (sonde_py_stand_in_lives(stand_in)) {
+            stand_in->kept = Py_NewRef((PyObject *)stand_in->code);
+        }
         stand_in->next_buried = buried;
         buried = stand_in;
     }
@@ -227,18 +237,12 @@ sonde_py_stand_ins_rest(void)
     while (buried != NULL) {
         struct sonde_py_stand_in *stand_in = buried;
         buried = stand_in->next_buried;
+        PyObject *kept = stand_in->kept;
         stand_in->is_buried = false;
-        Py_DECREF(stand_in->code);
+        stand_in->kept = NULL;
+        Py_XDECREF(kept);
         sonde_py_stand_in_unref(stand_in);
     }
-}
-
-/* Somebody may have copied a stand-in (code.replace), with our hooks; the copy may outlive it,
- * and another code object may get its address. */
-static bool
-lives(const struct sonde_py_stand_in *stand_in)
-{
-    return PyWeakref_GET_OBJECT(stand_in->alive) == (PyObject *)stand_in->code;
 }
 
 struct sonde_py_stand_in *
@@ -248,7 +252,8 @@ sonde_py_stand_in_of(const PyCodeObject *code)
         return NULL;
     }
     struct sonde_py_stand_in *stand_in = *bucket_of(code);
-    while (stand_in != NULL && (stand_in->code != code || !lives(stand_in))) {
+    while (stand_in != NULL &&
+           (stand_in->code != code || !sonde_py_stand_in_lives(stand_in))) {
         stand_in = stand_in->next;
     }
     return stand_in;
@@ -260,7 +265,7 @@ sonde_py_stand_ins_each(void (*visit)(struct sonde_py_stand_in *stand_in, void *
 {
     for (size_t i = 0; buckets != NULL && i < BUCKET_COUNT; i++) {
         for (struct sonde_py_stand_in *at = buckets[i]; at != NULL; at = at->next) {
-            if (lives(at)) {
+            if (sonde_py_stand_in_lives(at)) {
                 visit(at, arg);
             }
         }

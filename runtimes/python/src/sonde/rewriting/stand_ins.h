@@ -24,6 +24,7 @@ struct sonde_py_stand_in {
     size_t refs;                    /* hooks, and whoever made it */
     struct sonde_py_stand_in *next; /* of the same bucket */
     struct sonde_py_stand_in *next_buried; /* kept until the safe point is over */
+    PyObject *kept;                        /* its code, if it lived then */
     bool is_buried;
 };
 
@@ -36,6 +37,10 @@ PyCodeObject *sonde_py_stand_in_new(const struct sonde_py_armed *armed,
                                     struct sonde_py_stand_in **out,
                                     struct sonde_err *err);
 void sonde_py_stand_in_unref(struct sonde_py_stand_in *stand_in);
+
+/* Whether its code still is. Somebody may have copied it with our hooks (code.replace), and the
+ * copy outlived it; another code object may have its address by now. */
+bool sonde_py_stand_in_lives(const struct sonde_py_stand_in *stand_in);
 
 /* The one that this code object is, or NULL. */
 struct sonde_py_stand_in *sonde_py_stand_in_of(const PyCodeObject *code);
