@@ -255,7 +255,7 @@ exec_module(PyObject *module)
 
 static PyModuleDef_Slot slots[] = {
     {Py_mod_exec, exec_module},
-    SONDE_PY_MODULE_SLOTS
+    SONDE_PY_SLOT_INTERPRETERS,
     {0, NULL},
 };
 

@@ -118,12 +118,18 @@ Py_NewRef(PyObject *object)
 }
 #endif
 
-/* What a module says of interpreters other than the main one; before 3.12 it is not asked. */
+/* A module's last slot: what it says of interpreters other than the main one. Before 3.12 it is
+ * not asked. */
 #if PY_VERSION_HEX >= 0x030c0000
-#    define SONDE_PY_MODULE_SLOTS \
-        {Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED},
+#    define SONDE_PY_SLOT_INTERPRETERS                                               \
+        {                                                                            \
+            Py_mod_multiple_interpreters, Py_MOD_MULTIPLE_INTERPRETERS_NOT_SUPPORTED \
+        }
 #else
-#    define SONDE_PY_MODULE_SLOTS
+#    define SONDE_PY_SLOT_INTERPRETERS \
+        {                              \
+            0, NULL                    \
+        }
 #endif
 
 /* New: the instructions as they were compiled, whatever is specialised or instrumented now. */
