@@ -11,17 +11,16 @@ import warnings
 
 import _rewrite_test
 from harness import HERE, VERSION, Hook, deep, instruction_units, line_units, rewrite
+from samples_new import NEW_SYNTAX
 
-PATH = os.path.join(HERE, "samples.py")
+PATHS = [os.path.join(HERE, name) for name in ("samples.py", "samples_async.py")]
 
 
 def sources():
-    with open(PATH) as file:
-        first = file.read()
-    space = {"__name__": "samples"}
-    exec(compile(first, PATH, "exec"), space)
-    yield first, PATH
-    for version, text in sorted(space["NEW_SYNTAX"].items()):
+    for path in PATHS:
+        with open(path) as file:
+            yield file.read(), path
+    for version, text in sorted(NEW_SYNTAX.items()):
         if VERSION >= version:
             yield text, "samples_%d_%d" % version
 
