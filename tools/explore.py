@@ -8,9 +8,9 @@ on every line of the modules, with a function probe on every function of them, a
         --tests "test_json unittest:my.tests pytest:tests" --modules "json.* my.thing"
 
 A test is one of `python -m test`, or `unittest:MODULE`, or `pytest:PATH`. `package.*` is a package and
-all within it. Every probe is there before the program is, and waits for its code; a module that a test does
-not load gets none there. What has to differ is listed in EXPECTED with the reason. Ends with 1 where anything else
-differs."""
+all within it. Every probe is there before the program is, and waits for its code; a module that a test
+does not load gets none there. What has to differ is listed in EXPECTED with the reason. Ends with 1 where
+anything else differs."""
 import argparse
 import collections
 import json
@@ -188,13 +188,14 @@ class Sum:
                 self.bad.append(f"{location[status['probe_id']]}: {status['cause']}: {status['message']}")
 
     def row(self):
-        return (f"  {self.way:<10}{self.tests:>7}{self.failed:>8}{self.differ:>8}{self.expected:>9}{self.probes:>8}"
+        return (f"  {self.way:<10}{self.tests:>7}{self.failed:>8}{self.differ:>8}{self.expected:>9}"
+                f"{self.probes:>8}"
                 f"{self.took:>10}{self.hits:>13,}{self.captured:>11,}{self.dropped:>9,}"
                 f"{self.seconds:>9.1f}")
 
 
-HEAD = (f"  {'way':<10}{'tests':>7}{'failed':>8}{'differ':>8}{'expected':>9}{'probes':>8}{'installed':>10}{'hits':>13}"
-        f"{'captured':>11}{'dropped':>9}{'seconds':>9}")
+HEAD = (f"  {'way':<10}{'tests':>7}{'failed':>8}{'differ':>8}{'expected':>9}{'probes':>8}{'installed':>10}"
+        f"{'hits':>13}{'captured':>11}{'dropped':>9}{'seconds':>9}")
 
 
 def tell(version, test, way, found, run, plain):
