@@ -362,6 +362,23 @@ def test_py11_armed_before_the_modules_first_line(probes, importable, by):
     assert (probes.hits("inner"), probes.hits("closure")) == (3, 3)
 
 
+def test_py11_a_decorator_that_copies_the_code(probes, importable):
+    """types.coroutine does: what was armed dies as soon as the module has run."""
+    importable("""
+        import types
+        @types.coroutine
+        def f():
+            yield 1
+        """, "copied_finding.py")
+    assert probes.set("copied_finding:f", "exit")["status"] == "pending"
+    module = importlib.import_module("copied_finding")
+    gc.collect()
+    if HAS_MONITORING:
+        probes.wait("installed")  # the copy is found by the next look; before 3.12 it has our hooks
+    assert list(module.f()) == [1]
+    assert probes.hits() == 1
+
+
 def test_py11_pending_survives_imports_of_other_modules_and_failures(probes, importable):
     subject = importable(LATER, "late_finding.py")
     importable("import no_such_module_at_all\n", "failing_finding.py")

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapter.h"
 
+#include "code_index.h"
 #include "engine.h"
 #include "find.h"
 #include "frames.h"
@@ -225,6 +226,8 @@ sonde_py_code_dies(PyCodeObject *code)
         count_told(armed);
         drop_entry(armed);
         sonde_agent_code_vanished(sonde_py.agent, (uint64_t)(uintptr_t)code);
+        /* Perhaps for a copy that somebody made of it (types.coroutine does). */
+        sonde_py_index_await();
     }
 }
 

@@ -8,7 +8,8 @@
 
 struct hook {
     PyObject head;
-    void (*tell)(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value);
+    void (*tell)(const struct hook *hook, struct sonde_py_armed *armed,
+                 PyCodeObject *code, PyObject *value);
     struct sonde_py_stand_in *stand_in; /* a reference */
     uint32_t unit;
 };
@@ -16,54 +17,80 @@ struct hook {
 /* --- What is told --------------------------------------------------------------------------- */
 
 static void
-on_line(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_line(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+        PyObject *value)
 {
     (void)value;
-    sonde_py_hit_line(armed, hook->stand_in->code, hook->unit);
+    sonde_py_hit_line(armed, code, hook->unit);
 }
 
 static void
-on_entry(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_entry(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+         PyObject *value)
 {
+    (void)hook;
     (void)value;
-    sonde_py_hit_entry(armed, hook->stand_in->code);
+    sonde_py_hit_entry(armed, code);
 }
 
 static void
-on_return(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_return(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+          PyObject *value)
 {
-    sonde_py_hit_exit(armed, hook->stand_in->code, value, NULL);
+    (void)hook;
+    sonde_py_hit_exit(armed, code, value, NULL);
 }
 
 static void
-on_unwind(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_unwind(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+          PyObject *value)
 {
-    sonde_py_hit_exit(armed, hook->stand_in->code, NULL, value);
+    (void)hook;
+    sonde_py_hit_exit(armed, code, NULL, value);
 }
 
 static void
-on_suspend(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_suspend(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+           PyObject *value)
 {
+    (void)hook;
     (void)value;
-    sonde_py_hit_suspend(armed, sonde_py_frame_of(hook->stand_in->code));
+    sonde_py_hit_suspend(armed, sonde_py_frame_of(code));
 }
 
 static void
-on_resume(const struct hook *hook, struct sonde_py_armed *armed, PyObject *value)
+on_resume(const struct hook *hook, struct sonde_py_armed *armed, PyCodeObject *code,
+          PyObject *value)
 {
+    (void)hook;
     (void)value;
-    sonde_py_hit_resume(armed, sonde_py_frame_of(hook->stand_in->code));
+    sonde_py_hit_resume(armed, sonde_py_frame_of(code));
 }
 
-/* Anybody may look at constants, or have copied the code: that is nothing to tell of. */
 static bool
-is_ours(const struct sonde_py_stand_in *stand_in)
+holds(const PyCodeObject *code, const PyObject *hook)
 {
+    for (Py_ssize_t i = PyTuple_GET_SIZE(code->co_consts); i-- > 0;) {
+        if (PyTuple_GET_ITEM(code->co_consts, i) == hook) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The code that runs us: the stand-in, or a copy that somebody made of it (types.coroutine does).
+ * NULL: somebody merely looks at constants, which is nothing to tell of. */
+static PyCodeObject *
+code_that_runs(const struct hook *hook)
+{
+    PyCodeObject *code = hook->stand_in->code;
     if (!sonde_py_has(SONDE_PY_PART_FRAMES)) {
-        return true;
+        return code;
     }
     sonde_py_frame *frame = sonde_py_thread_frame(PyThreadState_Get());
-    return frame != NULL && sonde_py_eval_code(frame) == stand_in->code;
+    PyCodeObject *running = frame != NULL ? sonde_py_eval_code(frame) : NULL;
+    return running == code || (running != NULL && holds(running, &hook->head)) ? running
+                                                                               : NULL;
 }
 
 /* `value in hook`. */
@@ -72,7 +99,8 @@ tell(PyObject *self, PyObject *value)
 {
     const struct hook *hook = (const struct hook *)self;
     struct sonde_py_stand_in *stand_in = hook->stand_in;
-    if (!is_ours(stand_in)) {
+    PyCodeObject *code = code_that_runs(hook);
+    if (code == NULL) {
         return 0;
     }
     if (stand_in->armed_at != sonde_py_armed_changes ||
@@ -81,7 +109,7 @@ tell(PyObject *self, PyObject *value)
         stand_in->armed_at = sonde_py_armed_changes;
     }
     if (stand_in->armed != NULL) {
-        hook->tell(hook, stand_in->armed, value);
+        hook->tell(hook, stand_in->armed, code, value);
     }
     return 0;
 }
@@ -110,7 +138,7 @@ static PyTypeObject hook_type = {
 };
 
 static void (*const tells[])(const struct hook *hook, struct sonde_py_armed *armed,
-                             PyObject *value) = {
+                             PyCodeObject *code, PyObject *value) = {
     [SONDE_PY_HOOK_LINE] = on_line,       [SONDE_PY_HOOK_ENTRY] = on_entry,
     [SONDE_PY_HOOK_RETURN] = on_return,   [SONDE_PY_HOOK_UNWIND] = on_unwind,
     [SONDE_PY_HOOK_SUSPEND] = on_suspend, [SONDE_PY_HOOK_RESUME] = on_resume,
