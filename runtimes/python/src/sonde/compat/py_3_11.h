@@ -18,10 +18,12 @@
 /* Include/cpython/pystate.h: the current frame hangs on a struct of the C stack. */
 typedef struct _PyInterpreterFrame sonde_py_frame;
 
+/* A thread that is just beginning is in the list of threads before it has one: it is put there without
+ * the GIL. */
 static inline sonde_py_frame *
 sonde_py_thread_frame(PyThreadState *tstate)
 {
-    return tstate->cframe->current_frame;
+    return tstate->cframe != NULL ? tstate->cframe->current_frame : NULL;
 }
 
 /* Include/internal/pycore_frame.h, _PyFrame_IsIncomplete: frames that are still being made. */
