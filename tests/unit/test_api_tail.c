@@ -231,7 +231,7 @@ slow_reader_is_told_what_it_missed(void **state)
     }
     kit_store(*state, "z", 1, "last", "s", now_ns);
     assert_snapshot(&quick, "z-0");
-    assert_true(sonde_clock_mono_ns() - start_ns < 20 * SONDE_NS_PER_S);
+    assert_true(sonde_clock_mono_ns() - start_ns < 90 * SONDE_NS_PER_S);
 
     long seen = 0;
     long lost = 0;

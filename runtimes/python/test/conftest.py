@@ -44,6 +44,8 @@ class Probes:
         self.revision += 1
         definition = {"id": id, "revision": self.revision, "location": str(location), "rate": rate}
         definition.update(more)
+        # The machine may be busy with others: what a test looks at is not to be cut by the time limit.
+        definition["limits"] = {"time_us": 100_000, **definition.get("limits", {})}
         if at:
             definition["at"] = at
         self.definitions[id] = definition
