@@ -19,6 +19,8 @@ import pytest
 from conftest import run_python
 
 HAS_MONITORING = hasattr(sys, "monitoring")
+# CPython does not tell of a generator that is closed outside of any try (gh-140373).
+CLOSES_UNTOLD = (3, 13) <= sys.version_info < (3, 13, 10) or (3, 14) <= sys.version_info < (3, 14, 1)
 needs_monitoring = pytest.mark.skipif(not HAS_MONITORING, reason="sys.monitoring is there from 3.12 on")
 
 SUBJECT = """
@@ -83,6 +85,10 @@ def view(function):
             sorted(function.__dict__), hash(function), sorted(dir(function)))
 
 
+def differing(one, other):
+    return [n for n, (a, b) in enumerate(zip(one, other)) if a != b]
+
+
 def test_py17_nothing_of_a_function_looks_different(probes, importable):
     """Identity, hash, marshal's bytes, what inspect and dis say: on 3.12 and later also while armed."""
     import importlib
@@ -105,7 +111,11 @@ def test_py17_nothing_of_a_function_looks_different(probes, importable):
         assert [inspect.getsource(f) for f in functions] == [v[10] for v in before]
         if HAS_MONITORING:
             assert all(f.__code__ is code for f, code in zip(functions, held))
-            assert [view(f) for f in functions] == before
+            now = [view(f) for f in functions]
+            if CLOSES_UNTOLD and "seen_manners:Owner.later" in (place for place, _ in places[:n + 1]):
+                # docs/python.md: where closing is not told by itself, a generator's code has another hash.
+                assert differing(now.pop(), before[2]) == [4, 6]
+            assert now == before[:len(now)]
             assert [sys.getrefcount(f) for f in functions] == references
     assert module.traced(1) == 6 and module.Owner().method() == [0, 1, 2]
     while probes.definitions:
@@ -509,8 +519,13 @@ def run_shutdown(tmp_path, code, *options, status=0):
         n = 10
         while True:
             n += 1
-            _native.apply_testonly(json.dumps([{"id": "x", "revision": n, "at": "exit", "location": "__main__:late"},
-                {"id": "y", "revision": n, "at": "entry", "location": "__main__:late"}]))
+            try:
+                _native.apply_testonly(json.dumps([
+                    {"id": "x", "revision": n, "at": "exit", "location": "__main__:late"},
+                    {"id": "y", "revision": n, "at": "entry", "location": "__main__:late"}]))
+            except ValueError as error:  # this thread may still run between the agent's end and its own
+                assert "is stopped" in str(error)
+                return
             late("changed")
     atexit.unregister(before_the_agent)
     atexit.register(lambda: print("before", flush=True))
