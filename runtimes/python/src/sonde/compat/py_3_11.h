@@ -13,8 +13,6 @@
 
 #define SONDE_PY_SERIES "3.11"
 
-#define SONDE_PY_HAS_CODE_QUALNAME 1
-
 /* Include/cpython/pystate.h: the current frame hangs on a struct of the C stack. */
 typedef struct _PyInterpreterFrame sonde_py_frame;
 
@@ -45,53 +43,11 @@ sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
     return (int)(frame->prev_instr - _PyCode_CODE(code));
 }
 
-static inline sonde_py_frame *
-sonde_py_frame_back(const sonde_py_frame *frame)
-{
-    return frame->previous;
-}
-
-/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames;
- * pycore_code.h: those of some kinds are cells once the prologue has run. */
+/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames. */
 static inline PyObject *
-sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+sonde_py_frame_slot(const sonde_py_frame *frame, int i)
 {
-    PyObject *value = frame->localsplus[i];
-    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
-    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
-        value = PyCell_GET(value);
-    }
-    return value;
-}
-
-static inline PyObject *
-sonde_py_frame_namespace(const sonde_py_frame *frame)
-{
-    return frame->f_locals;
-}
-
-static inline int
-sonde_py_code_variable_count(const PyCodeObject *code)
-{
-    return code->co_nlocalsplus;
-}
-
-static inline PyObject *
-sonde_py_code_variable_name(const PyCodeObject *code, int i)
-{
-    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
-}
-
-static inline PyObject *
-sonde_py_code_qualname(const PyCodeObject *code)
-{
-    return code->co_qualname;
-}
-
-static inline int
-sonde_py_code_first(const PyCodeObject *code)
-{
-    return code->_co_firsttraceable;
+    return frame->localsplus[i];
 }
 
 /* pycore_frame.h, struct _frame. */
@@ -131,5 +87,7 @@ sonde_py_managed_dict(PyObject *object)
 {
     return *_PyObject_ManagedDictPointer(object);
 }
+
+#include "compat/since_3_11.h"
 
 #endif

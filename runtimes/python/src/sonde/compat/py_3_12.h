@@ -12,8 +12,6 @@
 
 #define SONDE_PY_SERIES "3.12"
 
-#define SONDE_PY_HAS_CODE_QUALNAME 1
-
 /* Python/specialize.c, _PyCode_Quicken: pairs are joined when a code object is made.
  * Python/instrumentation.c, _Py_Instrument: and parted for good when its events change. */
 #define SONDE_PY_HAS_QUICKENED_PAIRS 1
@@ -51,53 +49,11 @@ sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
     return (int)(frame->prev_instr - _PyCode_CODE(code));
 }
 
-static inline sonde_py_frame *
-sonde_py_frame_back(const sonde_py_frame *frame)
-{
-    return frame->previous;
-}
-
-/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames;
- * Include/cpython/code.h: those of some kinds are cells once the prologue has run. */
+/* pycore_frame.h: the variables stand first in localsplus, in the order of co_localsplusnames. */
 static inline PyObject *
-sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+sonde_py_frame_slot(const sonde_py_frame *frame, int i)
 {
-    PyObject *value = frame->localsplus[i];
-    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
-    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
-        value = PyCell_GET(value);
-    }
-    return value;
-}
-
-static inline PyObject *
-sonde_py_frame_namespace(const sonde_py_frame *frame)
-{
-    return frame->f_locals;
-}
-
-static inline int
-sonde_py_code_variable_count(const PyCodeObject *code)
-{
-    return code->co_nlocalsplus;
-}
-
-static inline PyObject *
-sonde_py_code_variable_name(const PyCodeObject *code, int i)
-{
-    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
-}
-
-static inline PyObject *
-sonde_py_code_qualname(const PyCodeObject *code)
-{
-    return code->co_qualname;
-}
-
-static inline int
-sonde_py_code_first(const PyCodeObject *code)
-{
-    return code->_co_firsttraceable;
+    return frame->localsplus[i];
 }
 
 /* pycore_frame.h, struct _frame. */
@@ -105,12 +61,6 @@ static inline PyCodeObject *
 sonde_py_frame_object_code(PyFrameObject *frame)
 {
     return frame->f_frame->f_code;
-}
-
-static inline _Py_CODEUNIT *
-sonde_py_code_units(PyCodeObject *code)
-{
-    return _PyCode_CODE(code);
 }
 
 /* pycore_object.h, PyDictOrValues: the word three before the object is a dictionary, or,
@@ -147,26 +97,6 @@ sonde_py_managed_dict(PyObject *object)
 {
     PyDictOrValues word = *_PyObject_DictOrValuesPointer(object);
     return _PyDictOrValues_IsValues(word) ? NULL : word.dict;
-}
-
-/* Include/cpython/longintrepr.h, _PyLongValue: the number of digits above three bits of which
- * two tell the sign (0 positive, 1 zero, 2 negative). */
-static inline size_t
-sonde_py_int_size(const PyLongObject *number)
-{
-    return (size_t)(number->long_value.lv_tag >> _PyLong_NON_SIZE_BITS);
-}
-
-static inline bool
-sonde_py_int_is_negative(const PyLongObject *number)
-{
-    return (number->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
-}
-
-static inline const digit *
-sonde_py_int_digits(const PyLongObject *number)
-{
-    return number->long_value.ob_digit;
 }
 
 /* pycore_code.h: the counter stands in the first unit of the cache. */
@@ -217,5 +147,7 @@ enum {
     SONDE_PY_EVENT_UNWIND = 1 << 12,
     SONDE_PY_EVENT_THROW = 1 << 13,
 };
+
+#include "compat/since_3_12.h"
 
 #endif

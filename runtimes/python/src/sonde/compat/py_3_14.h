@@ -15,8 +15,6 @@
 
 #define SONDE_PY_SERIES "3.14"
 
-#define SONDE_PY_HAS_CODE_QUALNAME 1
-
 /* Python/flowgraph.c: pairs are joined by the compiler and are instructions of their own. */
 #define SONDE_PY_HAS_QUICKENED_PAIRS 0
 
@@ -68,53 +66,11 @@ sonde_py_frame_unit(const sonde_py_frame *frame, PyCodeObject *code)
     return (int)(frame->instr_ptr - _PyCode_CODE(code));
 }
 
-static inline sonde_py_frame *
-sonde_py_frame_back(const sonde_py_frame *frame)
-{
-    return frame->previous;
-}
-
-/* pycore_interpframe_structs.h: the variables stand first in localsplus, in the order of co_localsplusnames;
- * Include/cpython/code.h: those of some kinds are cells once the prologue has run. */
+/* pycore_interpframe_structs.h: the variables stand first in localsplus, in the order of co_localsplusnames. */
 static inline PyObject *
-sonde_py_frame_variable(const sonde_py_frame *frame, const PyCodeObject *code, int i)
+sonde_py_frame_slot(const sonde_py_frame *frame, int i)
 {
-    PyObject *value = sonde_py_untag(frame->localsplus[i]);
-    char kind = PyBytes_AS_STRING(code->co_localspluskinds)[i];
-    if (value != NULL && kind & (CO_FAST_CELL | CO_FAST_FREE) && PyCell_Check(value)) {
-        value = PyCell_GET(value);
-    }
-    return value;
-}
-
-static inline PyObject *
-sonde_py_frame_namespace(const sonde_py_frame *frame)
-{
-    return frame->f_locals;
-}
-
-static inline int
-sonde_py_code_variable_count(const PyCodeObject *code)
-{
-    return code->co_nlocalsplus;
-}
-
-static inline PyObject *
-sonde_py_code_variable_name(const PyCodeObject *code, int i)
-{
-    return PyTuple_GET_ITEM(code->co_localsplusnames, i);
-}
-
-static inline PyObject *
-sonde_py_code_qualname(const PyCodeObject *code)
-{
-    return code->co_qualname;
-}
-
-static inline int
-sonde_py_code_first(const PyCodeObject *code)
-{
-    return code->_co_firsttraceable;
+    return sonde_py_untag(frame->localsplus[i]);
 }
 
 /* pycore_frame.h, struct _frame. */
@@ -122,12 +78,6 @@ static inline PyCodeObject *
 sonde_py_frame_object_code(PyFrameObject *frame)
 {
     return (PyCodeObject *)sonde_py_untag(frame->f_frame->f_executable);
-}
-
-static inline _Py_CODEUNIT *
-sonde_py_code_units(PyCodeObject *code)
-{
-    return _PyCode_CODE(code);
 }
 
 /* pycore_object.h, _PyObject_InlineValues: the values follow the object's head and are good
@@ -160,26 +110,6 @@ static inline PyObject *
 sonde_py_managed_dict(PyObject *object)
 {
     return (PyObject *)_PyObject_ManagedDictPointer(object)->dict;
-}
-
-/* Include/cpython/longintrepr.h, _PyLongValue: the number of digits above three bits of which
- * two tell the sign (0 positive, 1 zero, 2 negative). */
-static inline size_t
-sonde_py_int_size(const PyLongObject *number)
-{
-    return (size_t)(number->long_value.lv_tag >> _PyLong_NON_SIZE_BITS);
-}
-
-static inline bool
-sonde_py_int_is_negative(const PyLongObject *number)
-{
-    return (number->long_value.lv_tag & _PyLong_SIGN_MASK) == 2;
-}
-
-static inline const digit *
-sonde_py_int_digits(const PyLongObject *number)
-{
-    return number->long_value.ob_digit;
 }
 
 /* pycore_code.h: the counter stands in the first unit of the cache. */
@@ -219,5 +149,7 @@ enum {
     SONDE_PY_EVENT_UNWIND = 1 << 13,
     SONDE_PY_EVENT_THROW = 1 << 14,
 };
+
+#include "compat/since_3_12.h"
 
 #endif
