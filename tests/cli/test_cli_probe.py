@@ -126,7 +126,7 @@ def test_wait_json_prints_the_probe_on_failure_too(fake, sonde):
 
 
 def test_wait_gives_slower_processes_a_chance_after_an_error(fake, sonde):
-    waiting(fake, [failed()], [failed()], [failed(), status("i-2", "installed")])
+    waiting(fake, [failed()], [failed(), status("i-2", "installed")])
     done = sonde("probe", "add", "app.py:42", "--wait", "10")
     assert done.returncode == 0
     assert done.stderr.startswith("sonde: 1 installed, 1 error\nsonde: error: line_not_executable")
