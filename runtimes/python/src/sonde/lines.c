@@ -50,13 +50,16 @@ mark_entered(struct sonde_py_listing *listing, int line)
         listing->mark[listing->entry] |= MARK_ENTERED;
         found++;
     }
-    for (int i = 0; i < listing->count; i++) {
-        if (listing->op[i] == 0 || !listing->is_live[i]) {
+    for (int i = 0, next; i < listing->count; i = next) {
+        next = sonde_py_listing_next(listing, i);
+        /* Most instructions lead to the next one alone, and neither is of the line. */
+        bool is_plain = listing->handler[i] < 0 && next < listing->count &&
+                        !(sonde_py_op_flags(listing->op[i]) & SONDE_PY_OP_JUMPS);
+        if (!listing->is_live[i] || (is_plain && listing->line[next] != line)) {
             continue;
         }
         int to[3];
         int n = sonde_py_listing_successors(listing, i, to);
-        int next = sonde_py_listing_next(listing, i);
         for (int k = 0; k < n; k++) {
             if (to[k] != next) {
                 listing->mark[to[k]] |=

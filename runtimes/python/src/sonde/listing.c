@@ -2,15 +2,6 @@
 #include "listing.h"
 
 int
-sonde_py_listing_next(const struct sonde_py_listing *listing, int i)
-{
-    do {
-        i++;
-    } while (i < listing->count && listing->op[i] == 0);
-    return i;
-}
-
-int
 sonde_py_listing_previous(const struct sonde_py_listing *listing, int i)
 {
     do {
@@ -184,22 +175,36 @@ read_units(struct sonde_py_listing *listing, const uint8_t *bytes)
     }
 }
 
+/* Control may get to `i`: notes it to be followed, once. */
+static void
+reach(struct sonde_py_listing *listing, int i, int *count)
+{
+    if (i >= 0 && !listing->is_live[i]) {
+        listing->is_live[i] = true;
+        listing->todo[(*count)++] = i;
+    }
+}
+
 static void
 find_live(struct sonde_py_listing *listing)
 {
     int count = 0;
     memset(listing->is_live, 0, (size_t)listing->count * sizeof listing->is_live[0]);
-    listing->todo[count++] = 0;
-    listing->is_live[0] = true;
+    reach(listing, 0, &count);
     while (count > 0) {
-        int to[3];
-        int n = sonde_py_listing_successors(listing, listing->todo[--count], to);
-        for (int k = 0; k < n; k++) {
-            if (!listing->is_live[to[k]]) {
-                listing->is_live[to[k]] = true;
-                listing->todo[count++] = to[k];
+        /* Straight on as far as it goes; what is jumped to comes later. */
+        int i = listing->todo[--count];
+        unsigned flags;
+        do {
+            flags = sonde_py_op_flags(listing->op[i]);
+            listing->is_live[i] = true;
+            reach(listing, listing->handler[i], &count);
+            if (flags & SONDE_PY_OP_JUMPS) {
+                reach(listing, sonde_py_listing_target(listing, i), &count);
             }
-        }
+            i = sonde_py_listing_next(listing, i);
+        } while (!(flags & SONDE_PY_OP_LEAVES) && i < listing->count &&
+                 !listing->is_live[i]);
     }
 }
 

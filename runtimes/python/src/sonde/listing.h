@@ -31,7 +31,14 @@ void sonde_py_listing_fini(struct sonde_py_listing *listing);
 
 /* The instruction behind `i` (count: none) and the one before it (-1: none). A prefix is an
  * instruction here. */
-int sonde_py_listing_next(const struct sonde_py_listing *listing, int i);
+static inline int
+sonde_py_listing_next(const struct sonde_py_listing *listing, int i)
+{
+    do {
+        i++;
+    } while (i < listing->count && listing->op[i] == 0);
+    return i;
+}
 int sonde_py_listing_previous(const struct sonde_py_listing *listing, int i);
 
 /* Where the argument of `i` leads, a jump's or a block's, or -1. */

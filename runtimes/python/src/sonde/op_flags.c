@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "op_flags.h"
 
-/* Filled once, from the lists of the version. Guarded by the VM lock. */
-static uint32_t op_flags[256];
-static bool op_flags_are_filled;
+struct sonde_py_op_table sonde_py_op_table;
 
-static void
-fill_op_flags(void)
+void
+sonde_py_op_table_fill(void)
 {
+    uint32_t *op_flags = sonde_py_op_table.flags;
 #define X(name) op_flags[name] |= SONDE_PY_OP_JUMPS_FORWARD;
     SONDE_PY_JUMPS_FORWARD(X)
 #undef X
@@ -59,16 +58,7 @@ fill_op_flags(void)
 #define X(name) op_flags[name] |= SONDE_PY_OP_CATCHES;
     SONDE_PY_CATCHES(X)
 #undef X
-    op_flags_are_filled = true;
-}
-
-unsigned
-sonde_py_op_flags(uint8_t op)
-{
-    if (!op_flags_are_filled) {
-        fill_op_flags();
-    }
-    return op_flags[op];
+    sonde_py_op_table.is_filled = true;
 }
 
 int

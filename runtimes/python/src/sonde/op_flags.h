@@ -30,7 +30,21 @@ enum {
     SONDE_PY_OP_CATCHES = 1 << 16, /* jumps to where an exception is looked at again */
 };
 
-unsigned sonde_py_op_flags(uint8_t op);
+/* Filled when first asked, from the lists of the version. */
+extern struct sonde_py_op_table {
+    bool is_filled;
+    uint32_t flags[256];
+} sonde_py_op_table;
+void sonde_py_op_table_fill(void);
+
+static inline unsigned
+sonde_py_op_flags(uint8_t op)
+{
+    if (!sonde_py_op_table.is_filled) {
+        sonde_py_op_table_fill();
+    }
+    return sonde_py_op_table.flags[op];
+}
 
 /* How many values from the top of the stack an instruction uses at least, where neither its
  * flags nor its effect tell; 0: they do. */
