@@ -7,6 +7,7 @@
 #include "core/base/log.h"
 
 #define DISARM_TRIES 3
+#define TESTONLY_TICKS 500
 #define SLICE_NS (5 * SONDE_NS_PER_MS) /* of the VM lock for new probes, at a time */
 
 /* --- Between the thread and the safe point ------------------------------------------------ */
@@ -188,6 +189,9 @@ sonde_agent_code_ready(struct sonde_agent *agent, struct sonde_str file)
     uint64_t before = sonde_registry_version(agent->registry);
     sonde_registry_look_again(agent->registry, file);
     agent->looks_again = agent->looked_before; /* what was just asked for is done */
+    if (sonde_registry_has_left(agent->registry)) {
+        sonde_agent_ask_safe_point(agent);
+    }
     if (sonde_registry_version(agent->registry) != before) {
         tell_news(agent);
     }
@@ -343,6 +347,9 @@ sonde_agent_testonly_apply(struct sonde_agent *agent, struct sonde_str json,
     }
     sonde_registry_set_slice(agent->registry, 0); /* a test wants all of it at once */
     rc = apply(agent, delivery);
+    for (int i = 0; i < TESTONLY_TICKS && sonde_registry_has_left(agent->registry); i++) {
+        sonde_registry_tick(agent->registry);
+    }
     sonde_registry_set_slice(agent->registry, SLICE_NS);
     if (rc != SONDE_OK) {
         sonde_delivery_free(delivery);

@@ -122,6 +122,8 @@ sonde_code_name(int code)
         return "corrupt";
     case SONDE_E_BUG:
         return "bug";
+    case SONDE_E_LATER:
+        return "later";
     }
     return "unknown";
 }

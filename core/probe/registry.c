@@ -49,8 +49,12 @@ recount(struct sonde_registry *registry)
 {
     uint32_t waiting = 0, armed = 0;
     for (size_t i = 0; i < registry->count; i++) {
-        waiting += sonde_probe_state_is_waiting(&registry->probes[i]->state);
-        armed += is_armed(registry->probes[i]);
+        const struct sonde_probe *probe = registry->probes[i];
+        waiting += sonde_probe_state_is_waiting(&probe->state) || probe->is_left;
+        while (probe != NULL && !is_armed(probe)) {
+            probe = probe->former;
+        }
+        armed += probe != NULL;
     }
     /* Relaxed: hints for other threads, and exact under the VM lock. */
     atomic_store_explicit(&registry->waiting_count, waiting, memory_order_relaxed);
@@ -99,11 +103,35 @@ disarm_all(struct sonde_registry *registry, struct sonde_probe *probe)
     }
 }
 
+/* The probe left the list. A hit under way may still hold it. */
+static void
+retire(struct sonde_registry *registry, struct sonde_probe *probe)
+{
+    while (probe != NULL) {
+        struct sonde_probe *former = probe->former;
+        atomic_fetch_or_explicit(&probe->stop, (uint32_t)SONDE_STOP_REMOVED,
+                                 memory_order_relaxed);
+        disarm_all(registry, probe);
+        sonde_probe_unref(probe);
+        probe = former;
+    }
+}
+
+/* The probe was looked for: the revision before it has no reason to stay. */
+static void
+settle(struct sonde_registry *registry, struct sonde_probe *probe)
+{
+    probe->is_left = false;
+    retire(registry, probe->former);
+    probe->former = NULL;
+}
+
 /* Disarms a probe for good (until it gets a new revision). */
 static void
 finish(struct sonde_registry *registry, struct sonde_probe *probe,
        struct sonde_probe_state state)
 {
+    settle(registry, probe);
     disarm_all(registry, probe);
     publish(registry, probe, &state);
 }
@@ -291,6 +319,17 @@ expired(const struct sonde_probe *probe)
     return state_of(SONDE_STATUS_ERROR, SONDE_CAUSE_EXPIRED, "expired at %s", text);
 }
 
+/* Whatever was said of a probe that has no place, it is not known to be so any more. */
+static void
+stay_received(struct sonde_registry *registry, struct sonde_probe *probe)
+{
+    if (!is_armed(probe)) {
+        struct sonde_probe_state state =
+            state_of(SONDE_STATUS_RECEIVED, SONDE_CAUSE_NONE, "%s", "");
+        publish(registry, probe, &state);
+    }
+}
+
 static void
 look(struct sonde_registry *registry, struct sonde_probe *probe)
 {
@@ -301,8 +340,13 @@ look(struct sonde_registry *registry, struct sonde_probe *probe)
     struct sonde_finding finding;
     sonde_finding_init(&finding);
     int rc = registry->adapter->find(registry->adapter->ctx, probe->def, &finding);
-    rc = rc != SONDE_OK ? rc : finding.failed;
-    if (rc != SONDE_OK) {
+    bool is_left = rc == SONDE_E_LATER && finding.failed == SONDE_OK;
+    rc = finding.failed != SONDE_OK && (rc == SONDE_OK || rc == SONDE_E_LATER)
+             ? finding.failed
+             : rc;
+    if (is_left && finding.first == NULL) {
+        stay_received(registry, probe);
+    } else if (!is_left && rc != SONDE_OK) {
         /* What is armed stays and is still true; what is not is in error. */
         if (!is_armed(probe)) {
             finish(registry, probe,
@@ -315,6 +359,11 @@ look(struct sonde_registry *registry, struct sonde_probe *probe)
         look_first(registry, probe, &finding);
     }
     sonde_finding_fini(&finding);
+    if (is_left) {
+        probe->is_left = !sonde_probe_state_has_ended(&probe->state);
+    } else {
+        settle(registry, probe);
+    }
 }
 
 /* --- Life --------------------------------------------------------------------------------- */
@@ -332,16 +381,6 @@ sonde_registry_new(struct sonde_registry **out, const struct sonde_adapter *adap
     sonde_lock_init(&registry->lock, SONDE_RANK_REGISTRY);
     *out = registry;
     return SONDE_OK;
-}
-
-/* The probe left the list. A hit under way may still hold it. */
-static void
-retire(struct sonde_registry *registry, struct sonde_probe *probe)
-{
-    atomic_fetch_or_explicit(&probe->stop, (uint32_t)SONDE_STOP_REMOVED,
-                             memory_order_relaxed);
-    disarm_all(registry, probe);
-    sonde_probe_unref(probe);
 }
 
 void
@@ -410,7 +449,7 @@ merge(struct sonde_registry *registry, struct sonde_probe **next,
         }
         next[i] = sonde_probe_new(wanted[i], registry->recorder);
         if (next[i] != NULL) {
-            next[i]->replaces = same != NULL;
+            next[i]->former = same;
         }
         if (next[i] == NULL) {
             while (i-- > 0) {
@@ -471,15 +510,20 @@ sonde_registry_set_slice(struct sonde_registry *registry, int64_t slice_ns)
     registry->slice_ns = slice_ns;
 }
 
+static bool
+is_left(const struct sonde_probe *probe)
+{
+    return probe->is_left || probe->state.status == SONDE_STATUS_RECEIVED;
+}
+
 bool
 sonde_registry_has_left(const struct sonde_registry *registry)
 {
-    for (size_t i = 0; i < registry->count; i++) {
-        if (registry->probes[i]->state.status == SONDE_STATUS_RECEIVED) {
-            return true;
-        }
+    size_t i = 0;
+    while (i < registry->count && !is_left(registry->probes[i])) {
+        i++;
     }
-    return false;
+    return i < registry->count;
 }
 
 int
@@ -510,18 +554,27 @@ sonde_registry_apply(struct sonde_registry *registry, const struct sonde_probe_d
     struct sonde_probe **former = registry->probes;
     size_t former_count = registry->count;
     swap_list(registry, next, count);
+    /* One with a new revision is retired when that was looked for, so that there is no gap. */
+    for (size_t i = 0; i < count; i++) {
+        if (!next[i]->is_kept && next[i]->former != NULL) {
+            next[i]->former->is_kept = true;
+        }
+    }
+    size_t gone = 0;
+    for (size_t i = 0; i < former_count; i++) {
+        if (!former[i]->is_kept) {
+            former[gone++] = former[i];
+        }
+    }
     struct slice slice = slice_begin(registry);
     for (size_t i = 0; i < count; i++) {
-        if (next[i]->state.status == SONDE_STATUS_RECEIVED &&
-            (next[i]->replaces || slice_takes(&slice))) {
+        if (next[i]->state.status == SONDE_STATUS_RECEIVED && !next[i]->is_left &&
+            (next[i]->former != NULL || slice_takes(&slice))) {
             look(registry, next[i]);
         }
     }
-    /* Only now, so that a probe with a new revision has no gap. */
-    for (size_t i = 0; i < former_count; i++) {
-        if (!former[i]->is_kept) {
-            retire(registry, former[i]);
-        }
+    for (size_t i = 0; i < gone; i++) {
+        retire(registry, former[i]);
     }
     sonde_free(former);
     recount(registry);
@@ -541,6 +594,28 @@ over_budget(const struct sonde_probe *probe, const struct sonde_recorder *record
         "used %.1f ms of CPU for %llu snapshots, more than its %g %% of a core",
         (double)spent_ns / SONDE_NS_PER_MS, (unsigned long long)captured,
         recorder->cpu_percent * SONDE_PROBE_SHARE_OF_BUDGET);
+}
+
+/* For those of which find knows more later: has the runtime find out more, and asks again. */
+static void
+go_on(struct sonde_registry *registry, struct slice *slice)
+{
+    const struct sonde_adapter *adapter = registry->adapter;
+    bool has_asked = false;
+    for (size_t i = 0; i < registry->count; i++) {
+        struct sonde_probe *probe = registry->probes[i];
+        if (!probe->is_left) {
+            continue;
+        }
+        if (!has_asked && adapter->proceed != NULL) {
+            adapter->proceed(adapter->ctx);
+        }
+        has_asked = true;
+        if (!slice_takes(slice)) {
+            return;
+        }
+        look(registry, probe);
+    }
 }
 
 void
@@ -565,10 +640,12 @@ sonde_registry_tick(struct sonde_registry *registry)
             finish(registry, probe, over_budget(probe, registry->recorder));
         } else if (has_expired(probe, wall_ns)) {
             finish(registry, probe, expired(probe));
-        } else if (probe->state.status == SONDE_STATUS_RECEIVED && slice_takes(&slice)) {
+        } else if (probe->state.status == SONDE_STATUS_RECEIVED && !probe->is_left &&
+                   slice_takes(&slice)) {
             look(registry, probe);
         }
     }
+    go_on(registry, &slice);
     recount(registry);
 }
 
@@ -619,8 +696,14 @@ void
 sonde_registry_look_again(struct sonde_registry *registry, struct sonde_str file)
 {
     for (size_t i = 0; i < registry->count; i++) {
-        if (concerns(registry, registry->probes[i], file)) {
-            look(registry, registry->probes[i]);
+        struct sonde_probe *probe = registry->probes[i];
+        bool was_left = is_left(probe);
+        if (concerns(registry, probe, file)) {
+            look(registry, probe);
+            /* What was found in that file is armed; the rest is still to be looked for. */
+            probe->is_left =
+                probe->is_left ||
+                (was_left && file.len > 0 && !sonde_probe_state_has_ended(&probe->state));
         }
     }
     recount(registry);
@@ -655,6 +738,10 @@ sonde_registry_code_vanished(struct sonde_registry *registry, uint64_t code)
     }
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
+        for (struct sonde_probe *former = probe->former; former != NULL;
+             former = former->former) {
+            forget_code(registry, former, code);
+        }
         if (!forget_code(registry, probe, code)) {
             continue;
         }
@@ -679,8 +766,10 @@ sonde_registry_after_fork(struct sonde_registry *registry)
         struct sonde_probe *probe = registry->probes[i];
         registry->retired_count += sonde_registry_events(probe);
         sonde_probe_reset(probe);
-        for (struct sonde_site *site = probe->sites; site != NULL; site = site->next) {
-            atomic_store_explicit(&site->waiting, 0, memory_order_relaxed);
+        for (struct sonde_probe *one = probe; one != NULL; one = one->former) {
+            for (struct sonde_site *site = one->sites; site != NULL; site = site->next) {
+                atomic_store_explicit(&site->waiting, 0, memory_order_relaxed);
+            }
         }
         /* Limits are per process: what the parent used up, the child has still to use. */
         if (probe->state.cause == SONDE_CAUSE_HIT_LIMIT ||

@@ -55,8 +55,10 @@ struct sonde_probe {
     struct sonde_site *sites;
     struct sonde_probe_state state; /* and under the registry's lock, for reports */
     bool is_kept;                   /* scratch of sonde_registry_apply */
-    bool replaces;                  /* it too: another revision of it is armed */
-    void *block;                    /* the allocation, of which this is an aligned part */
+    bool is_left;                   /* to be looked for (again): find knows more later */
+    struct sonde_probe
+        *former; /* the revision before, armed until this one was looked for */
+    void *block; /* the allocation, of which this is an aligned part */
 };
 
 struct sonde_site {

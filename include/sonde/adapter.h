@@ -42,7 +42,9 @@ struct sonde_adapter {
      * reports each with sonde_finding_place. When there is none it says why with
      * sonde_finding_cause (and _nearest). It never arms and never loads code.
      * Places stay valid until the safe point that asked is over.
-     * Returns SONDE_OK (also for "none, because …") or SONDE_E_* on a failure of its own.
+     * Returns SONDE_OK (also for "none, because …"), SONDE_E_LATER where looking takes longer than
+     * the VM lock may be held (what was found already is armed, nothing is said of the rest,
+     * and find is called again after proceed), or another SONDE_E_* on a failure of its own.
      * Ctx: safe point (VM lock). */
     int (*find)(void *ctx, const struct sonde_probe_def *def,
                 struct sonde_finding *finding);
@@ -68,6 +70,10 @@ struct sonde_adapter {
      * side of true, never of false. Without it all code of a file's last name concerns the
      * probes of that file, and all code any function's. Ctx: safe point (VM lock). */
     bool (*concerns)(void *ctx, const struct sonde_probe_def *def, struct sonde_str file);
+
+    /* May. Goes on with what find answered SONDE_E_LATER for, for some 2 ms: called once in a safe
+     * point while there is such a probe. Ctx: safe point (VM lock). */
+    void (*proceed)(void *ctx);
 };
 
 /* One more place. `function` and `file` as the runtime names them; copied. */

@@ -29,7 +29,8 @@
     X(E_UNSUPPORTED, -12, 501, "not supported here") \
     X(E_VM, -13, 500, "the runtime refused")         \
     X(E_CORRUPT, -14, 500, "stored data is damaged") \
-    X(E_BUG, -15, 500, "internal error")
+    X(E_BUG, -15, 500, "internal error")             \
+    X(E_LATER, -16, 503, "not known yet")
 
 enum sonde_code {
 #define SONDE_ERR_ENUM(name, number, status, text) SONDE_##name = (number),

@@ -457,7 +457,7 @@ test_CORE_03_list_replaces_list(void **state)
         make_def("a", 1, "app.py:1"),
     };
     assert_int_equal(sonde_registry_apply(vm->registry, second, 4), SONDE_OK);
-    assert_string_equal(vm->log, "+b2 +d1 -b1 -c1 ");
+    assert_string_equal(vm->log, "+b2 -b1 +d1 -c1 ");
     assert_int_equal(sonde_registry_armed_count(vm->registry), 3);
     assert_int_equal(vm->armed_count, 3);
     sonde_registry_dropped(vm->registry, SONDE_STR("b"), SONDE_DROP_UNSENT);
