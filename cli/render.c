@@ -26,6 +26,7 @@ put_ending(struct sonde_pen *pen, const struct sonde_json *snapshot)
         {SONDE_STR("raised"), "raised", " after "},
         {SONDE_STR("closed"), "was closed", " after "},
         {SONDE_STR("cancelled"), "was cancelled", " after "},
+        {SONDE_STR("left"), "was left", " after "},
     };
     char words[SONDE_WORDS_BYTES];
     struct sonde_str outcome = sonde_json_get_str(snapshot, "outcome");

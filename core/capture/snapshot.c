@@ -356,10 +356,9 @@ put_ending(struct sonde_buf *out, const struct scan *scan,
            const struct sonde_tape_header *header)
 {
     static const char *const outcomes[] = {
-        [SONDE_OUTCOME_RETURNED] = "returned",
-        [SONDE_OUTCOME_RAISED] = "raised",
-        [SONDE_OUTCOME_CLOSED] = "closed",
-        [SONDE_OUTCOME_CANCELLED] = "cancelled",
+        [SONDE_OUTCOME_RETURNED] = "returned", [SONDE_OUTCOME_RAISED] = "raised",
+        [SONDE_OUTCOME_CLOSED] = "closed",     [SONDE_OUTCOME_CANCELLED] = "cancelled",
+        [SONDE_OUTCOME_LEFT] = "left",
     };
     const uint32_t field = SONDE_OTLP_RECORD_ATTR;
 

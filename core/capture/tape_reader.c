@@ -331,7 +331,7 @@ read_event(struct cursor *cursor, unsigned tag, struct sonde_tape_event *event)
         event->section = (enum sonde_section)get_number(cursor, SONDE_SECTION_LINE);
         break;
     case SONDE_TAPE_OUTCOME:
-        event->outcome = (enum sonde_outcome)get_number(cursor, SONDE_OUTCOME_CANCELLED);
+        event->outcome = (enum sonde_outcome)get_number(cursor, SONDE_OUTCOME_LEFT);
         break;
     case SONDE_TAPE_GROUP_BEGIN:
         event->group = (enum sonde_group)get_number(cursor, SONDE_GROUP_THROWABLE);

@@ -487,7 +487,7 @@ sonde_tape_outcome(struct sonde_tape *tape, enum sonde_outcome outcome)
     struct sonde_tape_level *level = top(tape);
 
     if (tape->muted > 0 || level->slot != SONDE_TAPE_SLOT_OUTCOME ||
-        outcome < SONDE_OUTCOME_RETURNED || outcome > SONDE_OUTCOME_CANCELLED)
+        outcome < SONDE_OUTCOME_RETURNED || outcome > SONDE_OUTCOME_LEFT)
         return;
     level->slot = SONDE_TAPE_SLOT_NONE;
     level->reserve_bytes -= OUTCOME_BYTES;

@@ -44,13 +44,15 @@ enum sonde_section {
     SONDE_SECTION_LINE,      /* captures.lines.N, N from the probe's place */
 };
 
-/* How a function's activation ended. CLOSED and CANCELLED are no failures: there is neither a
+/* How a function's activation ended. CLOSED, CANCELLED and LEFT are no failures: there is neither a
  * value nor a throwable. */
 enum sonde_outcome {
     SONDE_OUTCOME_RETURNED = 1,
     SONDE_OUTCOME_RAISED,    /* an exception left it */
     SONDE_OUTCOME_CLOSED,    /* a generator or coroutine that was closed or thrown away */
-    SONDE_OUTCOME_CANCELLED, /* its task was cancelled */
+    SONDE_OUTCOME_CANCELLED, /* its task was cancelled, its thread ended from outside */
+    SONDE_OUTCOME_LEFT, /* control went elsewhere, past its caller (a throw, a break); or it did not
+                           return, and no more is known */
 };
 
 enum sonde_group {

@@ -76,8 +76,8 @@ dump_event(struct sonde_buf *out, const struct sonde_tape_event *event,
 {
     static const char *const sections[] = {"", "entry", "return", "line"};
     static const char *const groups[] = {"", "arguments", "locals", "value", "throwable"};
-    static const char *const outcomes[] = {"", "returned", "raised", "closed",
-                                           "cancelled"};
+    static const char *const outcomes[] = {"",       "returned",  "raised",
+                                           "closed", "cancelled", "left"};
 
     switch (event->kind) {
     case SONDE_TAPE_THREAD:

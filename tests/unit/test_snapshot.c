@@ -308,10 +308,11 @@ test_throwable(void **state)
 static void
 test_py_05_outcomes(void **state)
 {
-    static const char *const names[] = {"", "returned", "raised", "closed", "cancelled"};
+    static const char *const names[] = {"",       "returned",  "raised",
+                                        "closed", "cancelled", "left"};
 
     (void)state;
-    for (int i = SONDE_OUTCOME_RETURNED; i <= SONDE_OUTCOME_CANCELLED; i++) {
+    for (int i = SONDE_OUTCOME_RETURNED; i <= SONDE_OUTCOME_LEFT; i++) {
         begin(NULL);
         sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
         sonde_tape_outcome(&tape, (enum sonde_outcome)i);

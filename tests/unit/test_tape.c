@@ -272,7 +272,7 @@ test_py_05_outcome(void **state)
     sonde_tape_section_end(&tape);
     sonde_tape_section_begin(&tape, SONDE_SECTION_RETURN);
     sonde_tape_outcome(&tape, (enum sonde_outcome)0);
-    sonde_tape_outcome(&tape, (enum sonde_outcome)5);
+    sonde_tape_outcome(&tape, (enum sonde_outcome)6);
     sonde_tape_group_begin(&tape, SONDE_GROUP_LOCALS);
     sonde_tape_outcome(&tape, SONDE_OUTCOME_RAISED);
     sonde_tape_group_end(&tape);

@@ -62,6 +62,7 @@ const ENDINGS = new Map<string, [string, string]>([
   ["raised", ["raised", "after"]],
   ["closed", ["was closed", "after"]],
   ["cancelled", ["was cancelled", "after"]],
+  ["left", ["was left", "after"]],
 ]);
 
 /** "90 s", "5 min", "3 h", "2 d": how long something is ago, or still goes on. */

@@ -136,7 +136,7 @@ export interface Snapshot {
   timestamp_ns: number;
   duration_ns: number | null;
   suspended_ns: number | null;
-  outcome: string | null; // "returned", "raised", "closed", "cancelled"
+  outcome: string | null; // "returned", "raised", "closed", "cancelled", "left"
   location: Frame;
   runtime: { language: string; version: string; pid: number; instance_id: string };
   thread: { id: number; name: string };

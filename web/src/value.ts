@@ -316,7 +316,7 @@ function putCaptures(pen: Pen, { captures = {}, outcome }: Snapshot): void {
     pen.put("dim", "→ ");
     putValue(pen, left.return_value, 0);
     pen.put("plain", "  ");
-  } else if (outcome === "closed" || outcome === "cancelled") {
+  } else if (outcome === "closed" || outcome === "cancelled" || outcome === "left") {
     pen.put("dim", `${outcome}  `);
   }
   for (const isSelf of [false, true]) {

@@ -35,6 +35,7 @@ test("a function's end is told with its times", () => {
   assert.equal(said(500, 0, "raised"), "raised after 500 ns (0 ns suspended)");
   assert.equal(said(5000, null, "closed"), "was closed after 5.00 µs");
   assert.equal(said(5000, 4000, "cancelled"), "was cancelled after 5.00 µs (4.00 µs suspended)");
+  assert.equal(said(5000, null, "left"), "was left after 5.00 µs");
   assert.equal(said(null, 4000, "closed"), "was closed");
   assert.equal(said(500, null, "constructor"), "took 500 ns"); // a word that is none of ours
 });
