@@ -5,6 +5,7 @@
 #include "core/base/buf.h"
 #include "core/base/clock.h"
 #include "core/base/os.h"
+#include "core/wire/compat_curl.h"
 #include "core/wire/gzip.h"
 #include "core/wire/number.h"
 
@@ -339,17 +340,18 @@ take_body(char *bytes, size_t one, size_t size, void *arg)
 static int64_t
 retry_after_ns(CURL *easy)
 {
-    struct curl_header *header;
+    char buf[32];
+    const char *text = sonde_curl_retry_after(easy, buf, sizeof(buf));
     uint64_t seconds;
     time_t then;
     int64_t wait_s;
 
-    if (curl_easy_header(easy, "Retry-After", 0, CURLH_HEADER, -1, &header) != CURLHE_OK)
+    if (text == NULL)
         return -1;
-    if (sonde_number_read_uint(sonde_str_from(header->value), &seconds)) {
+    if (sonde_number_read_uint(sonde_str_from(text), &seconds)) {
         wait_s = seconds > MAX_RETRY_AFTER_S ? MAX_RETRY_AFTER_S : (int64_t)seconds;
     } else {
-        then = curl_getdate(header->value, NULL);
+        then = curl_getdate(text, NULL);
         if (then == (time_t)-1)
             return -1;
         wait_s = (int64_t)then - sonde_clock_wall_ns() / SONDE_NS_PER_S;
@@ -464,9 +466,7 @@ set_transport(struct sonde_http_call *call)
     failed |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, close_socket);
     failed |= (int)curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, http);
     failed |= (int)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-    /* Giving a call up must not wait for a name server that is silent. */
-    failed |= (int)curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    failed |= (int)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    failed |= sonde_curl_set_common(easy);
     failed |= (int)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     /* HTTP/2 would keep windows and tables for streams that we do not have. */
     failed |=
