@@ -14,7 +14,7 @@
     X(length, "length", 255, 0, 65536)       /* characters per text */                  \
     X(fields, "fields", 20, 0, 1000)         /* per object */                           \
     X(frames, "frames", 64, 0, 256)          /* of the stack */                         \
-    X(time_us, "time_us", 5000, 100, 100000) /* on the application's thread, per hit */ \
+    X(time_us, "time_us", 5000, 100, 100000) /* of the thread's CPU time, per hit */    \
     X(bytes, "bytes", 65536, 4096, 65536)    /* per snapshot, on the tape */
 
 struct sonde_limits {

@@ -3,6 +3,8 @@
 #include "core/capture/redact.h"
 #include "tests/unit/tape_fixture.h"
 
+#include <time.h>
+
 /* --- CORE-04: limits and markers ---------------------------------------------------- */
 
 /* Nests `levels` lists and returns how many were opened. */
@@ -226,6 +228,41 @@ test_core_06_nodes(void **state)
 }
 
 static void
+use_cpu(int64_t ns)
+{
+    int64_t until_ns = sonde_clock_thread_cpu_ns() + ns;
+
+    while (sonde_clock_thread_cpu_ns() < until_ns)
+        ;
+}
+
+/* What a thread waits for a core is not the capture's, up to ten times the limit. */
+static void
+test_core_06_waiting_is_not_capturing(void **state)
+{
+    (void)state;
+    is_timed = true;
+    limits.time_us = 100000;
+    limits.elements = 1000;
+    begin_locals(NULL);
+    sonde_tape_name(&tape, S("l"));
+    assert_true(sonde_tape_open(&tape, SONDE_SHAPE_ELEMENTS, S("list"), 999));
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL), 0);
+        for (int n = 0; n < 32 && sonde_tape_next(&tape); n++)
+            sonde_tape_null(&tape, S("None"));
+    }
+    assert_false(sonde_tape_is_full(&tape));
+    tape.deadline_ns = sonde_clock_mono_ns() - 1;
+    for (int n = 0; n < 32 && sonde_tape_next(&tape); n++)
+        sonde_tape_null(&tape, S("None"));
+    assert_true(sonde_tape_is_full(&tape));
+    sonde_tape_close(&tape);
+    sonde_tape_group_end(&tape);
+    assert_non_null(strstr(dump_of(sonde_tape_finish(&tape)), "timeout"));
+}
+
+static void
 test_core_06_time(void **state)
 {
     unsigned writes = 0;
@@ -238,8 +275,11 @@ test_core_06_time(void **state)
     assert_true(sonde_tape_open(&tape, SONDE_SHAPE_ELEMENTS, S("list"), 99));
     assert_true(sonde_tape_next(&tape));
     integer("1");
-    while (sonde_clock_mono_ns() <= tape.deadline_ns)
-        ;
+    use_cpu(100 * SONDE_NS_PER_US);
+    for (unsigned i = 0; i < 32 && sonde_tape_next(&tape);
+         i++) /* has its CPU time watched */
+        sonde_tape_null(&tape, S("None"));
+    use_cpu(100 * SONDE_NS_PER_US);
     while (sonde_tape_next(&tape)) {
         sonde_tape_null(&tape, S("None"));
         writes++;
@@ -454,6 +494,7 @@ main(void)
         TAPE_TEST(test_core_06_closers_say_budget),
         TAPE_TEST(test_core_06_nodes),
         TAPE_TEST(test_core_06_time),
+        TAPE_TEST(test_core_06_waiting_is_not_capturing),
         TAPE_TEST(test_core_06_time_in_frames),
         TAPE_TEST(test_core_06_every_part_has_room),
         TAPE_TEST(test_core_07_names_and_keys),
