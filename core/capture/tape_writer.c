@@ -2,7 +2,6 @@
 #include "core/capture/tape_writer.h"
 
 #include "core/base/alloc.h"
-#include "core/base/clock.h"
 #include "core/capture/redact.h"
 #include "core/capture/tape_format.h"
 #include "core/capture/tape_reader.h"
@@ -27,11 +26,6 @@
 #define MIN_TEXT_CHARS 16
 
 #define CLOCK_WRITES 32
-/* The thread's CPU time is what counts, and costs a system call to ask for: not before a quarter
- * of the limit is over. What a thread waits for a core must not cost the snapshot its values,
- * but it may hold the VM lock meanwhile: not for ever. */
-#define CPU_WATCH_SHARE 4
-#define MOST_WAITS 10
 /* A container and a frame cost the adapter more than a plain value does. */
 #define CLOCK_WEIGHT 4
 
@@ -93,24 +87,10 @@ fill(struct sonde_tape *tape, enum sonde_reason reason)
 static __attribute__((noinline)) void
 look_at_clock(struct sonde_tape *tape)
 {
-    int64_t now_ns, cpu_ns, limit_ns;
-
     tape->until_clock = CLOCK_WRITES;
-    if (tape->full != SONDE_REASON_NONE)
-        return;
-    now_ns = sonde_clock_mono_ns();
-    if (now_ns > tape->deadline_ns) {
+    if (tape->full == SONDE_REASON_NONE &&
+        sonde_tape_clock_is_over(&tape->clock, &tape->limits))
         fill(tape, SONDE_REASON_TIMEOUT);
-    } else if (now_ns > tape->watch_ns) {
-        cpu_ns = sonde_clock_thread_cpu_ns();
-        limit_ns = (int64_t)tape->limits.time_us * SONDE_NS_PER_US;
-        if (tape->cpu_limit_ns == 0)
-            tape->cpu_limit_ns = cpu_ns + limit_ns - limit_ns / CPU_WATCH_SHARE;
-        if (cpu_ns >= tape->cpu_limit_ns)
-            fill(tape, SONDE_REASON_TIMEOUT);
-        else
-            tape->watch_ns = now_ns + tape->cpu_limit_ns - cpu_ns;
-    }
 }
 
 static inline void
@@ -333,18 +313,13 @@ static void
 start(struct sonde_tape *tape, const struct sonde_limits *limits,
       const struct sonde_redactor *redactor)
 {
-    int64_t now_ns, limit_ns;
 #define CLAMP(member, name, value, least, most) \
     tape->limits.member = clamp(limits->member, least, most);
     SONDE_LIMIT_LIST(CLAMP)
 #undef CLAMP
     tape->limit_bytes = tape->limits.bytes - SLACK_BYTES;
     tape->redactor = redactor;
-    now_ns = sonde_clock_mono_ns();
-    limit_ns = (int64_t)tape->limits.time_us * SONDE_NS_PER_US;
-    tape->deadline_ns = now_ns + limit_ns * MOST_WAITS;
-    tape->watch_ns = now_ns + limit_ns / CPU_WATCH_SHARE;
-    tape->cpu_limit_ns = 0;
+    sonde_tape_clock_start(&tape->clock, &tape->limits);
     tape->until_clock = CLOCK_WRITES;
     tape->full = SONDE_REASON_NONE;
     tape->redact_next = false;

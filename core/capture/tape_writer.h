@@ -5,6 +5,7 @@
 #ifndef SONDE_TAPE_WRITER_H
 #define SONDE_TAPE_WRITER_H
 
+#include "core/capture/tape_clock.h"
 #include <sonde/err.h>
 #include <sonde/tape.h>
 
@@ -45,9 +46,7 @@ struct sonde_tape {
     size_t limit_bytes; /* of this hit; endings are reserved below it */
     struct sonde_limits limits;
     const struct sonde_redactor *redactor;
-    int64_t deadline_ns;  /* sonde_clock_mono_ns: over, whatever the thread waited for */
-    int64_t watch_ns;     /* not before can its CPU time be over */
-    int64_t cpu_limit_ns; /* sonde_clock_thread_cpu_ns; 0: not looked at yet */
+    struct sonde_tape_clock clock;
     uint32_t until_clock; /* writes left before the clock is looked at again */
     uint8_t full;         /* enum sonde_reason: TIMEOUT or BUDGET once used up */
     bool redact_next;

@@ -181,7 +181,7 @@ begin(const struct sonde_redactor *redactor)
 {
     sonde_tape_begin(&tape, &header, &limits, redactor);
     if (!is_timed)
-        tape.deadline_ns = tape.watch_ns = INT64_MAX;
+        tape.clock.deadline_ns = tape.clock.watch_ns = INT64_MAX;
 }
 
 /* A record whose one section has one group, locals. */

@@ -219,7 +219,7 @@ test_core_06_random_calls_give_whole_records(void **state)
         random_limits();
         begin(redactor);
         if (random_below(8) == 0)
-            tape.deadline_ns = 0;
+            tape.clock.deadline_ns = 0;
         for (uint32_t i = random_below(obeys ? 5 : 300); i > 0; i--) {
             if (!obeys)
                 random_call();

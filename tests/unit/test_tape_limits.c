@@ -253,7 +253,7 @@ test_core_06_waiting_is_not_capturing(void **state)
             sonde_tape_null(&tape, S("None"));
     }
     assert_false(sonde_tape_is_full(&tape));
-    tape.deadline_ns = sonde_clock_mono_ns() - 1;
+    tape.clock.deadline_ns = sonde_clock_mono_ns() - 1;
     for (int n = 0; n < 32 && sonde_tape_next(&tape); n++)
         sonde_tape_null(&tape, S("None"));
     assert_true(sonde_tape_is_full(&tape));
@@ -305,7 +305,7 @@ test_core_06_time_in_frames(void **state)
 
     (void)state;
     begin(NULL);
-    tape.deadline_ns = 0;
+    tape.clock.deadline_ns = 0;
     sonde_tape_stack_begin(&tape);
     while (sonde_tape_frame(&tape, S("f"), S("a"), 1))
         frames++;
