@@ -39,6 +39,9 @@ export function NoProbes() {
         <li>
           <code>shop.cart:Cart.total</code> a function, Python
         </li>
+        <li>
+          <code>Shop::Cart#total</code> a method, Ruby; <code>Shop::Cart.load</code> a singleton's
+        </li>
       </ul>
     </div>
   );

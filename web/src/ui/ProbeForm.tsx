@@ -138,7 +138,7 @@ export function ProbeForm({ form }: { form: Form }) {
   const isElsewhere = fault !== null && !hasLimitFault && !known.includes(fault.field);
   return (
     <form class="probe-form" aria-label={changes === null ? "New probe" : "Change the probe"} onSubmit={onSubmit} noValidate>
-      <Field {...field("location", "Location")} placeholder="cart.rb:42 or shop.cart:Cart.total" />
+      <Field {...field("location", "Location")} placeholder="cart.rb:42, Cart#total or shop.cart:Cart.total" />
       <div class="field" data-field="at">
         <label for="f-at">Taken</label>
         <select

@@ -87,10 +87,14 @@ function useCells(row: Summary) {
 
 function Row({ row, index, count, state }: { row: Summary; index: number; count: number; state: string }) {
   const cells = useCells(row);
-  const onClick = () => {
+  const open = () => {
     dispatch({ type: "cursor", id: row.id });
     void openSnapshot(row.id);
   };
+  // With the press: before the button is up again, rows that come in may have moved this one from under it,
+  // and there is no click then. What is clicked by other means than a pointer has no press.
+  const onMouseDown = (event: MouseEvent) => event.button === 0 && open();
+  const onClick = (event: MouseEvent) => event.detail === 0 && open();
   return (
     <div
       id={`s-${row.id}`}
@@ -99,6 +103,7 @@ function Row({ row, index, count, state }: { row: Summary; index: number; count:
       aria-selected={state !== ""}
       aria-setsize={count}
       aria-posinset={index + 1}
+      onMouseDown={onMouseDown}
       onClick={onClick}
     >
       {cells}
