@@ -10,7 +10,7 @@ RUBY_FILES := $(patsubst runtimes/ruby/lib/%,$(RUBY_DIR)/%,\
                   $(wildcard runtimes/ruby/lib/*.rb) $(wildcard runtimes/ruby/lib/sonde/*.rb)) \
               $(patsubst runtimes/ruby/boot/%,$(RUBY_DIR)/boot/%,\
                   $(wildcard runtimes/ruby/boot/*.rb))
-RUBY_SUPPORTED := 3.1
+RUBY_SUPPORTED := 2.7 3.0 3.1 3.2 3.3 3.4
 
 # Which interpreters there are: RUBIES, and for each RUBY_ABI_3.N, RUBY_EXE_3.N and RUBY_INC_3.N.
 # Looked for once; `make rubies` looks again.
@@ -81,6 +81,13 @@ $(RUBY_DIR)/%.rb: runtimes/ruby/lib/%.rb
 
 ## make ruby-test  the Ruby runtime's own tests, on every interpreter it was built for
 ruby-test: $(RUBY_BUILT:%=ruby-test-%)
+
+## make explore-ruby  others' tests with probes everywhere: LIBRARIES=, TESTS=, PACKAGES=, RUBIES=
+.PHONY: explore-ruby
+explore-ruby: ruby
+	tools/explore-ruby.py --lib $(RUBY_DIR) --folder $(BUILD)/explore-ruby \
+	    $(foreach version,$(RUBY_BUILT),--ruby $(version)=$(RUBY_EXE_$(version))) \
+	    --libraries "$(LIBRARIES)" --tests "$(TESTS)" --packages "$(PACKAGES)" $(EXPLORE_ARGS)
 
 # --- Under a microscope -------------------------------------------------------------------------
 # The interpreter is the stock one; what is instrumented is the extension and the core in it.

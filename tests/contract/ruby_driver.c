@@ -537,7 +537,7 @@ const struct contract_driver contract_driver = {
             [CONTRACT_ERROR] = "ArgumentError",
         },
     .field_prefix = "@",
-    .probes_functions = false,
+    .probes_functions = true,
     .arms_running_frames = true,
     .open = open_vm,
     .close = close_vm,

@@ -4,7 +4,8 @@
 # instructions of a sequence as they are in memory now, without their operands.
 module ContractDriver
   MODULES = { "shop" => :Shop, "north" => :North, "south" => :South }.freeze
-  FORK = Process.method(:_fork) # the VM's own, past everything that is told of forks
+  FORKS = Process.respond_to?(:_fork) ? :_fork : :fork # before 3.1 nothing lies below Process.fork
+  FORK = Process.method(FORKS) # the VM's own, past everything that is told of forks
 
   # The VM keeps the last methods that were called from C, and all that hangs on them, in a table of
   # 1023 places that is filled by name. Calling all of these leaves nothing else in it.
@@ -114,10 +115,10 @@ module ContractDriver
 
   # As lib/sonde/auto.rb does.
   module TellsOfForks
-    def _fork
+    define_method(FORKS) do
       Sonde::Native.before_fork
-      pid = super
-      pid == 0 ? Sonde::Native.after_fork_child : Sonde::Native.after_fork_parent
+      pid = super()
+      [nil, 0].include?(pid) ? Sonde::Native.after_fork_child : Sonde::Native.after_fork_parent
       pid
     end
   end

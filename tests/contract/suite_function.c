@@ -209,8 +209,15 @@ test_armed_while_the_function_runs(void **state)
 {
     (void)state;
     suite_call("set_running", 1, 1);
+    probes_only_line("seen", "LINE_SPIN", NULL);
     struct caller *caller = caller_start("spin", 100, 1);
-    sleep_ms(5);
+    int64_t until_ns = sonde_clock_mono_ns() + PATIENCE_NS;
+    while (status_of("seen").hits == 0 && sonde_clock_mono_ns() < until_ns) {
+        sleep_ms(1);
+    }
+    probes_clear();
+    probes_apply();
+    take_all();
     probes_only_function("p", "spin", "exit", NULL);
     suite_call("set_running", 0, 0);
     caller_join(caller);

@@ -1,5 +1,5 @@
-# Rows: CORE-01 CORE-03 CORE-04 CORE-06 CORE-07 CORE-10 RB-02 RB-04 RB-07 RB-09
-"""Line probes on a Rack application under Puma with two workers of four threads."""
+# Rows: CORE-01 CORE-03 CORE-04 CORE-06 CORE-07 CORE-10 RB-02 RB-04 RB-07 RB-09 RB-10
+"""Line and method probes on a Rack application under Puma with two workers of four threads."""
 import json
 import os
 
@@ -213,12 +213,18 @@ def test_CORE_03_a_corrected_probe_replaces_the_failed_one(collector, rack):
     assert collector.await_snapshots(probe)[0]["probe_revision"] == 2
 
 
-def test_method_probes_say_that_they_are_not_there_yet(collector, rack):
-    """RB-10 is another issue's: until then a clear error and never "installed" (CORE-03)."""
-    probe = collector.sonde("probe", "add", "Lines::Cart#total").stdout.strip()
-    told = wait_for("an answer", lambda: [
-        i for i in collector.instances(probe) if i["status"] == "error"])
-    assert told[0]["cause"] == "unsupported" and "FILE:LINE" in told[0]["message"]
+def test_RB_10_a_method_in_both_workers(collector, rack):
+    """Arguments as they were at the entry, locals and value at the return, how long it took."""
+    probe = rack.add("Lines::Cart#total", "--rate", 1000)
+    run_lines(rack)
+    snapshot = collector.await_snapshots(probe)[0]
+    assert snapshot["stack"][0]["function"] == "Lines::Cart#total"
+    entry, left = snapshot["captures"]["entry"], snapshot["captures"]["return"]
+    assert list(entry["arguments"]) == ["self", "rate", "rest", "extra", "more", "block"]
+    assert entry["arguments"]["rate"] == integer(5)
+    assert (snapshot["outcome"], left["return_value"]) == ("returned", integer(67))
+    assert (left["locals"]["factor"], left["locals"]["sum"]) == (integer(10), integer(60))
+    assert 0 < snapshot["duration_ns"] < 10**9
 
 
 def test_CORE_10_probes_on_the_agents_own_files_do_no_harm(collector, rack):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 # The agent in this process, without a server: definitions are applied and records taken by the
 # test-only doors of Sonde::Native.
+require "rbconfig"
+
 ROOT = File.expand_path("../../..", __dir__)
 LIB = File.expand_path(ENV["SONDE_LIB"] || File.join(ROOT, "build", "lib", "sonde", "ruby"))
+EXTENSION = File.join(LIB, "sonde", RbConfig::CONFIG["ruby_version"], "native.#{RbConfig::CONFIG["DLEXT"]}")
+RACTOR_VALUE = RUBY_VERSION < "4.0" ? "take" : "value" # what a Ractor's block came to
 ENVIRONMENT = { "SONDE_SERVER" => "", "SONDE_MAX_RATE" => "100000", "SONDE_CPU_PERCENT" => "100" }.freeze
 
 ENV.update(ENVIRONMENT)
@@ -14,7 +18,6 @@ require "minitest/autorun"
 require "fileutils"
 require "json"
 require "open3"
-require "rbconfig"
 require "timeout"
 require "tmpdir"
 

@@ -83,6 +83,7 @@ class TestFork < SondeTest
       "fork without a block" => "pid = fork; if pid.nil? then CHILD; exit end; pid",
       "popen" => "io = IO.popen('-'); if io.nil? then CHILD; exit end; io.pid",
       "_fork" => "pid = Process._fork; if pid == 0 then CHILD; exit end; pid" }.each do |name, code|
+      next refute_respond_to(Process, :_fork) if name == "_fork" && RUBY_VERSION < "3.1" # no such way there
       child = "check report['instance_id'] != mine, 'instance'; safe_points_come; work(1); check hits == 1; " \
               "check vm_threads == 1, 'threads'"
       _, err = run_forks(<<-RUBY)
@@ -145,6 +146,8 @@ class TestFork < SondeTest
 
   # CORE-13
   def test_core13_a_fork_that_fails_leaves_the_parent_as_it_was
+    # Without Process._fork nobody tells of a fork, and nothing of ours is done around it.
+    return assert_equal(Process.singleton_class, Process.method(:fork).owner) unless Process.respond_to?(:_fork)
     run_forks(<<-RUBY)
       apply(LINE)
       original = Process.method(:_fork).super_method # below what Sonde put before it
@@ -196,6 +199,35 @@ class TestFork < SondeTest
       asker.join
       safe_points_come
     RUBY
+  end
+
+  # CORE-13 RB-02
+  def test_core13_rb02_what_is_being_looked_for_is_looked_for_in_the_child
+    _, err = run_forks(<<-RUBY)
+      require "tmpdir"
+      def statuses
+        report["statuses"].map { |status| status["status"] }
+      end
+      Dir.mktmpdir do |folder|
+        File.write(folder + "/other.rb", "def other_work(n)\n  n + 1\nend\n")
+        load folder + "/other.rb"
+      end
+      apply(LINE)
+      N.slice_testonly(-1) # the walk does not end before the fork
+      apply(LINE, LINE.merge(id: "q", location: "other.rb:2"))
+      check statuses == %w[installed received], statuses.inspect
+      pid = fork do
+        check statuses == %w[installed received], statuses.inspect
+        work(1)
+        check hits == 1 # without a gap
+        N.slice_testonly(0)
+        until_true(30) { statuses == %w[emitting installed] }
+        other_work(1)
+        check statuses == %w[emitting emitting], statuses.inspect
+      end
+      wait(pid)
+    RUBY
+    assert_equal "", err
   end
 
   # CORE-13

@@ -19,11 +19,13 @@ class TestHarmless < SondeTest
       native.malloced_testonly
     end
     # What one call leaves in bytes, by three times `count`: the least, since the VM's own tables grow now
-    # and then. A leak is there every time: where the least is more than `most`, it is looked at longer.
+    # and then. A leak is there every time, and as much for each call: where the least is more than `most`, it is
+    # looked at longer.
     def growth(count = 40, most: nil)
       count.times { yield }
       grown = []
       while grown.size < 3 || (most && grown.min >= most && grown.size < 12)
+        count *= 4 if grown.size > 3 && count < 400
         before = malloced
         count.times { yield }
         grown << (malloced - before) / count
@@ -112,6 +114,10 @@ class TestHarmless < SondeTest
   TROUBLE = "def trouble(a)\n  begin\n    Integer(a); rescue ArgumentError; 0; end # here\n  while (b = a) > 0 # loop\n" \
             "    a = b - 1\n  end\n  a\nend\n"
 
+  # What a round may leave. CRuby 2.7 itself loses 130 bytes for a targeted TracePoint that comes and goes, and
+  # 700 for two that do so on one method; each of ours loses no more.
+  LOST = RUBY_VERSION < "3.0" ? 512 : 64
+
   # name, what is done with call n failing, how it is set up and undone around that
   CASES = {
     "arming" => ["set_both", "", "clear"],
@@ -150,7 +156,7 @@ class TestHarmless < SondeTest
         [false, true].each do |goes_on|
           (1..calls).each do |n|
             _, states = once(n, goes_on)
-            grown = growth(#{name == "loading" ? "8, most: 16_384" : "40, most: 64"}) { once(n, goes_on) }
+            grown = growth(#{name == "loading" ? "8, most: 16_384" : "40, most: #{LOST}"}) { once(n, goes_on) }
             say [n, goes_on, grown, native.armed_testonly, native.carriers_testonly, states]
           end
         end
@@ -165,7 +171,7 @@ class TestHarmless < SondeTest
       said.each do |n, goes_on, grown, armed, carriers, states|
         call = "call #{n}#{" and all after it" if goes_on}"
         # CRuby itself loses some hundred bytes for each armed sequence that is freed (docs/decisions/0008).
-        assert_operator grown, :<, name == "loading" ? 16_384 : 64, call
+        assert_operator grown, :<, name == "loading" ? 16_384 : LOST, call
         assert_equal 0, armed, call
         assert_operator carriers, :<=, 4, call # which a stack may seem to hold
         states.each { |state, cause, tells| assert state != "error" || (cause == "internal" && tells), [call, states].inspect }
@@ -188,13 +194,13 @@ class TestHarmless < SondeTest
         raise "heard of \#{what}"
       end
       class BasicObject
-        private def singleton_method_added(name) = ::TOPLEVEL_BINDING.receiver.__send__(:heard, name)
+        private def singleton_method_added(name); ::TOPLEVEL_BINDING.receiver.__send__(:heard, name); end
       end
       class Module
-        def method_added(name) = heard(name)
+        def method_added(name); heard(name); end
       end
       class Class
-        def inherited(name) = heard(name)
+        def inherited(name); heard(name); end
       end
       $heard = []
       extension!
@@ -209,6 +215,9 @@ class TestHarmless < SondeTest
   end
 
   # --- Ractors -------------------------------------------------------------------------------------
+
+  # Since 4.0 a TracePoint with a target tells of its own Ractor only: nothing comes from the others.
+  IS_TOLD_BY_RACTORS = RUBY_VERSION < "4.0"
 
   RACTOR = <<~RUBY
     $VERBOSE = nil
@@ -234,11 +243,12 @@ class TestHarmless < SondeTest
   # CORE-17
   # They run beside the VM lock: nothing of ours may be touched there.
   def test_core17_probed_code_in_a_ractor_is_left_alone
+    return refute(defined?(Ractor)) if RUBY_VERSION < "3.0" # there are none
     said = told(<<~RUBY, complains: true)
       #{RACTOR}
       ractors = Array.new(2) { spin(0.5) }
       sum = 1000.times.sum { shared(1) }
-      say [sum, ractors.map(&:take).min > 0]
+      say [sum, ractors.map(&:#{RACTOR_VALUE}).min > 0]
       alone
       say status["hits"]
       native.safe_point_testonly
@@ -247,13 +257,14 @@ class TestHarmless < SondeTest
       shared(1)
       say status.values_at("status", "hits")
     RUBY
-    assert_equal [[2000, true], 1000, [["ractors", true]], ["emitting", 1]], said
+    assert_equal [[2000, true], 1000, IS_TOLD_BY_RACTORS ? [["ractors", true]] : [], ["emitting", 1]], said
   end
 
   # CORE-17
   # The VM itself goes through the hooks of code without a lock: taking one away under a Ractor that
   # executes it crashed.
   def test_core17_probes_come_and_go_while_ractors_run_the_code
+    return refute(defined?(Ractor)) if RUBY_VERSION < "3.0" # there are none
     said = told(<<~RUBY, complains: true)
       #{RACTOR}
       ractors = Array.new(2) { spin(2) }
@@ -268,7 +279,7 @@ class TestHarmless < SondeTest
         native.apply_testonly("[]")
       end
       say causes.keys
-      say [native.armed_testonly, ractors.map(&:take).min > 0]
+      say [native.armed_testonly, ractors.map(&:#{RACTOR_VALUE}).min > 0]
       alone
       native.safe_point_testonly
       say native.armed_testonly

@@ -3,6 +3,9 @@
 require "helper"
 
 class TestPackaging < SondeTest
+  # Of this very Ruby.
+  GEM = [RbConfig.ruby, "-rrubygems/gem_runner", "-e", "Gem::GemRunner.new.run(ARGV.dup)", "--"].freeze
+
   WORKS = <<-RUBY
     require "sonde/auto"
     require "json"
@@ -23,7 +26,7 @@ class TestPackaging < SondeTest
         FileUtils.mkdir_p(File.join(folder, File.dirname(name)))
         FileUtils.cp_r(File.join(ROOT, name), File.join(folder, name))
       end
-      out, status = Open3.capture2e("gem", "build", "sonde.gemspec", chdir: folder)
+      out, status = Open3.capture2e(*GEM, "build", "sonde.gemspec", chdir: folder)
       raise out unless status.success?
       Dir[File.join(folder, "sonde-*.gem")].fetch(0)
     end
@@ -32,7 +35,7 @@ class TestPackaging < SondeTest
   def install(env = {})
     home = File.join(folder, "home")
     clean = ENV.to_h.keys.grep(/\A(SONDE|RUBY|BUNDLE|GEM)/).to_h { |name| [name, nil] }
-    out, status = Open3.capture2e({ **clean, "GEM_HOME" => home, **env }, "gem", "install", "--local", "--no-document",
+    out, status = Open3.capture2e({ **clean, "GEM_HOME" => home, **env }, *GEM, "install", "--local", "--no-document",
                                   "--bindir", File.join(folder, "bin"), self.class.gem_file, chdir: folder)
     assert status.success?, out
     home
@@ -49,8 +52,8 @@ class TestPackaging < SondeTest
 
   def assert_off(reason, env)
     home = install(env)
-    out, err = ruby!("require 'sonde/auto'; puts Sonde.status", lib: nil, env: { "GEM_HOME" => home })
-    assert_includes out, ":running=>false"
+    out, err = ruby!("require 'sonde/auto'; p Sonde.status.to_a", lib: nil, env: { "GEM_HOME" => home })
+    assert_includes out, ":running, false"
     assert_match reason, out
     assert_equal "", err
     _, err = ruby!("require 'sonde/auto'", lib: nil, env: { "GEM_HOME" => home, "SONDE_LOG" => "info" })

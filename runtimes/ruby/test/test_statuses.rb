@@ -222,10 +222,10 @@ class TestStatuses < SondeTest
   end
 
   # CORE-03
-  def test_core03_methods_are_not_there_yet
-    ["Cart#total", "Cart.load", "cart.total"].each_with_index do |name, i|
+  def test_core03_what_is_no_name_of_a_method
+    ["cart.total", "app:Cart.total", "shop.Cart.total"].each_with_index do |name, i|
       status = assert_error "unsupported", probes.set(name, at: "entry", id: "m#{i}")
-      assert_includes status["message"], "give FILE:LINE"
+      assert_includes status["message"], "Class#method"
     end
   end
 

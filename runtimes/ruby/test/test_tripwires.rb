@@ -2,6 +2,8 @@
 # CORE-05: capture runs no code of the application. Objects whose every method raises, and says so, are
 # captured whole.
 require "helper"
+require "date"
+require "ostruct"
 require "set"
 
 # Classes and objects in which every method notes its call and raises, while armed.
@@ -149,7 +151,7 @@ class TestTripwires < SondeTest
   def test_core05_a_name_error_does_not_inspect_its_receiver
     receiver = Tripwire.class_of(Object).new
     error = assert_raises(NoMethodError) { receiver.zork }
-    assert_match(/\Aundefined method `zork' for an instance of WiredObject/, plain(show(error))["message"])
+    assert_match(/\Aundefined method [`']zork' for an instance of WiredObject/, plain(show(error))["message"])
   end
 
   # CORE-05
@@ -161,8 +163,29 @@ class TestTripwires < SondeTest
   end
 
   # CORE-05
+  def test_core05_dates
+    assert_whole "2026-03-01", Tripwire.class_of(Date).new(2026, 3, 1)
+    assert_whole "2026-03-01", Tripwire.class_of(Date).jd(2_461_101)
+    assert_whole "2026-03-01T12:30:15.5+02:00", Tripwire.class_of(DateTime).new(2026, 3, 1, 12, 30, 15.5r, "+02:00")
+  end
+
+  # CORE-05
+  def test_core05_enumerators_mutexes_and_open_structs
+    wired = Tripwire.class_of(Object) { def each() yield 1 end }
+    shown = show(wired.new.to_enum(:each, 5))
+    assert_match(/\AWiredObject/, shown["fields"]["receiver"]["type"])
+    assert_equal ["each", ["5"]], [plain(shown["fields"]["method"]), plain(shown["fields"]["arguments"])]
+    shown = show(Tripwire.class_of(Enumerator).new { |yielder| yielder << 1 })
+    assert_equal ["Enumerator::Generator", "each"], [shown["fields"]["receiver"]["type"], plain(shown["fields"]["method"])]
+    assert_whole({ "a" => "1", "@more" => "2" },
+                 Tripwire.class_of(OpenStruct).new(a: 1).tap { |made| made.instance_variable_set(:@more, 2) })
+    mutex = Tripwire.class_of(Mutex).new
+    assert_match(/\A#<WiredMutex\d+:0x\h+>\z/, plain(show(mutex)))
+  end
+
+  # CORE-05
   def test_core05_procs_and_methods
-    wired = Tripwire.class_of(Object) { def run = nil }
+    wired = Tripwire.class_of(Object) { def run; nil; end }
     block = proc { 1 }
     assert_equal "#<Proc #{__FILE__}:#{__LINE__ - 1}>", plain(show(block))
     assert_whole "#<Proc #{__FILE__}:#{__LINE__ + 1}>",
@@ -181,7 +204,7 @@ class TestTripwires < SondeTest
 
   # CORE-05
   def test_core05_basic_objects
-    wired = Class.new(BasicObject) { def initialize = @inside = [1] }
+    wired = Class.new(BasicObject) { def initialize; @inside = [1]; end }
     Object.const_set(:WiredBasic, wired)
     Tripwire.wire(%i[method_missing ! == != equal? instance_eval]) { |name, block| wired.define_method(name, &block) }
     assert_whole({ "@inside" => ["1"] }, WiredBasic.new)

@@ -2,6 +2,7 @@
 # RB-15: every kind of value, by its storage; CORE-04: what is cut says so; CORE-07: names are redacted.
 require "helper"
 require "bigdecimal"
+require "date"
 require "delegate"
 require "ostruct"
 require "set"
@@ -12,7 +13,9 @@ class TestValues < SondeTest
   Keyed = Struct.new(:a, keyword_init: true)
 
   class Memoized < Person
-    def name = raise("called")
+    def name
+      raise("called")
+    end
 
     def initialize(*)
       super
@@ -26,7 +29,9 @@ class TestValues < SondeTest
       @code = 3
     end
 
-    def message = raise("called")
+    def message
+      raise("called")
+    end
   end
 
   class Cart
@@ -116,8 +121,21 @@ class TestValues < SondeTest
     assert_shown "String", "café", "caf\xE9".dup.force_encoding("ISO-8859-1")
     assert_shown "String", "hé😀", "hé😀".encode("UTF-16LE")
     assert_shown "String", "hé😀", "hé😀".encode("UTF-32LE")
-    assert_shown "String", "\\x00h\\x00\\xe9", "hé".encode("UTF-16BE")
+    assert_shown "String", "hé😀", "hé😀".encode("UTF-16BE")
+    assert_shown "String", "hé😀", "hé😀".encode("UTF-32BE")
+    assert_shown "String", "\\x00h\\x00", "\0h\0".dup.force_encoding("UTF-16BE")
+    assert_shown "String", "20 € “é” – ÿ\u0000", "20 € “é” – ÿ\0".encode("Windows-1252")
+    assert_shown "String", "a\\x81", "a\x81".dup.force_encoding("Windows-1252")
+    assert_shown "String", "€ Šš Žž Œœ Ÿ é ¥", "€ Šš Žž Œœ Ÿ é ¥".encode("ISO-8859-15")
     assert_shown "String", "\\x82\\xa0b", "あb".encode("Shift_JIS")
+    %w[Shift_JIS EUC-JP Windows-1251 ISO-8859-7 GB18030 Big5 KOI8-R].each do |name|
+      assert_shown "String", "plain\n\t", "plain\n\t".encode(name)
+    end
+    assert_shown "String", "\\x1b$B$\"\\x1b(B", "あ".encode("ISO-2022-JP")
+    (Encoding.list - [Encoding::US_ASCII]).each { |encoding| refute_nil show("a\xe9b".dup.force_encoding(encoding))["value"] }
+    long = show("é".encode("UTF-16BE") * 4096, length: 10_000)
+    assert_equal "é" * 4096, long["value"]
+    assert_equal 8194, show("é".encode("UTF-16BE") * 4097, length: 10)["size"]
     assert_shown "String", "a\\xff\\x0a", "a\xFF\n".b
     assert_shown "String", "plain", "plain".b
     assert_shown "String", "\\xd8", "\xD8".dup.force_encoding("UTF-16LE")
@@ -159,6 +177,41 @@ class TestValues < SondeTest
     assert_shown "Range", { "begin" => "a", "end" => "c", "exclude_end" => "true" }, "a"..."c"
   end
 
+  # RB-15: Ruby 3.2 and later.
+  if RUBY_VERSION >= "3.2"
+    Point = Data.define(:x, :y) do
+      def x
+        raise("called")
+      end
+      def to_h
+        raise("called")
+      end
+    end
+    Empty = Data.define
+
+    def test_rb15_data
+      assert_shown "TestValues::Point", { "x" => "1", "y" => ["2"] }, Point.new(x: 1, y: [2])
+      assert_shown "TestValues::Empty", {}, Empty.new
+      assert_shown "#<Class>", { "x" => "1", "y" => nil }, Class.new(Point).new(1, nil)
+    end
+  end
+
+  # RB-15
+  def test_rb15_structs_with_modules
+    mixed = Class.new(Person) { include Comparable }
+    assert_shown "#<Class>", { "name" => "Bo", "age" => nil }, mixed.new("Bo")
+    assert_shown "#<Class>", { "name" => "Bo", "age" => nil }, mixed.new("Bo").extend(Enumerable)
+  end
+
+  # RB-15
+  def test_rb15_collections_of_other_classes
+    assert_shown "#<Class>", { "a" => "1" }, Class.new(Hash).new { raise "called" }.merge!(a: 1)
+    assert_shown "#<Class>", ["1"], Class.new(Set).new([1])
+    assert_shown "#<Class>", ["1"], Class.new(Array).new([1])
+    assert_shown "Set", %w[a], Set.new.compare_by_identity.add("a")
+    assert_shown "OpenStruct", { "a" => { "b" => "2" }, "password" => "redacted" }, OpenStruct.new(a: OpenStruct.new(b: 2), password: "x")
+  end
+
   # RB-15
   def test_rb15_times
     assert_shown "Time", "2023-11-15T00:13:20.123456+02:00", Time.at(1_700_000_000, 123_456, :usec, in: "+02:00")
@@ -174,6 +227,46 @@ class TestValues < SondeTest
     known = Time.at(1_700_000_000)
     known.hour # from here on its zone is known
     assert_equal known, Time.new(*plain(show(known)).match(/(\d+)-(\d+)-(\d+)T(\d+):(\d+):(\d+)/).captures)
+  end
+
+  # RB-15
+  def test_rb15_dates
+    assert_shown "Date", "2026-03-01", Date.new(2026, 3, 1)
+    assert_shown "DateTime", "2026-03-01T12:30:15.25+02:00", DateTime.new(2026, 3, 1, 12, 30, 15.25, "+02:00")
+    assert_shown "DateTime", "2026-03-01T00:00:00+00:00", DateTime.new(2026, 3, 1)
+    assert_shown "#<Class>", "2026-03-01", Class.new(Date).new(2026, 3, 1)
+    days = [0, 1, 1_721_117, 1_721_423, 2_299_160, 2_299_161, 2_440_588, 2_451_604, 2_460_370, 2_488_070, 5_000_000]
+    days += Array.new(200) { |n| (n * 7919 * 31) % 3_000_000 }
+    [Date::ITALY, Date::ENGLAND, Date::JULIAN, Date::GREGORIAN].each do |reform|
+      days.each do |day|
+        date = Date.jd(day, reform)
+        expected = Date.jd(day, reform).to_s
+        assert_equal expected, plain(show(date)) # nothing but the day is known
+        date.year
+        assert_equal expected, plain(show(date)) # the year and so on are, too
+      end
+    end
+    random = Random.new(3)
+    200.times do
+      made = DateTime.jd(random.rand(3_000_000), random.rand(24), random.rand(60), random.rand(60), Rational(random.rand(-23..23), 24))
+      fresh = DateTime.jd(made.jd, made.hour, made.min, made.sec, made.offset)
+      assert_equal made.to_s, plain(show(fresh))
+      assert_equal made.to_s, plain(show(made))
+      moved = made + Rational(1, 3)
+      expected = (made + Rational(1, 3)).to_s
+      assert_equal expected, plain(show(moved)).sub(/\.\d+/, "")
+    end
+    assert_shown "Date", "0000-01-01", Date.new(0, 1, 1)
+    assert_shown "Date", "-0044-03-15", Date.new(-44, 3, 15)
+    assert_match(/\A#<Date:0x\h+>\z/, plain(show(Date.new(10_000_000, 1, 1))))
+    assert_equal "DateTime", show(DateTime.allocate)["type"]
+  end
+
+  # RB-15
+  def test_rb15_enumerators
+    assert_shown "Enumerator", { "receiver" => %w[1 2], "method" => "each_slice", "arguments" => ["2"] }, [1, 2].each_slice(2)
+    assert_shown "Enumerator", { "receiver" => ["1"], "method" => "each" }, [1].each
+    assert_equal "lazy", plain(show((1..3).lazy.map { raise "called" }))["receiver"]["method"] || "lazy"
   end
 
   # RB-15
@@ -218,8 +311,8 @@ class TestValues < SondeTest
   def test_rb15_objects
     assert_shown "TestValues::Cart", { "@items" => %w[1 two], "@total" => "12.5" }, Cart.new
     assert_shown "Object", {}, Object.new
-    assert_shown "#<Class>", { "@a" => "1" }, Class.new { def initialize = @a = 1 }.new
-    assert_shown "OpenStruct", { "@table" => { "a" => "1" } }, OpenStruct.new(a: 1)
+    assert_shown "#<Class>", { "@a" => "1" }, Class.new { def initialize() @a = 1 end }.new
+    assert_shown "OpenStruct", { "a" => "1" }, OpenStruct.new(a: 1)
     assert_shown "SimpleDelegator", { "@delegate_sd_obj" => ["1"] }, SimpleDelegator.new([1])
     text = StringIO.new("x")
     assert_match(/\A#<StringIO:0x\h{16}>\z/, plain(show(text)))
@@ -244,7 +337,13 @@ class TestValues < SondeTest
     reader, writer = IO.pipe
     assert_match(/\A#<IO:fd \d+>\z/, plain(show(reader)))
     [reader, writer].each(&:close)
-    [Thread.current, Mutex.new, Queue.new, [1].each, binding, Random.new(1), ENV, Fiber.new {}, Process.clock_gettime(1),
+    assert_match(/\A#<Thread::Mutex:0x\h{16}>\z/, plain(show(Mutex.new)))
+    assert_match(/\A#<Thread::Mutex:0x\h{16} \(locked\)>\z/, plain(show(Mutex.new.tap(&:lock))))
+    assert_match(/\A#<Thread:0x\h{16}>\z/, plain(show(Thread.current)))
+    assert_match(/\A#<Thread::Queue:0x\h{16}>\z/, plain(show(Queue.new)))
+    # Before 3.1 it is an object like others, with nothing in it.
+    RUBY_VERSION < "3.1" ? assert_shown("Object", {}, ENV) : assert_match(/\A#<Object:0x\h{16}>\z/, plain(show(ENV)))
+    [Queue.new, [1].each, binding, Random.new(1), Fiber.new {}, Process.clock_gettime(1),
      ObjectSpace::WeakMap.new, ARGF, File.stat("/")].each do |value|
       refute_empty plain(show(value))
     end

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# CORE-09, NX-02, RB-09: probes that fire, come and go in a process whose collector runs at every
+# CORE-09, NX-02, RB-09, RB-10, RB-11: probes that fire, come and go in a process whose collector runs at every
 # allocation, and then compacts, among threads, fibers, exceptions and code that is loaded again. What the
 # program computes and what the records show must be right, and the heap sound at the end.
 #
@@ -68,7 +68,7 @@ EXPECTED = KINDS.keys.to_h { |name| [name, NUMBERS.map { |n| Kinds.public_send(n
 Native = Sonde::Native
 COUNTS = Hash.new(0)
 
-def now = Process.clock_gettime(Process::CLOCK_MONOTONIC)
+def now; Process.clock_gettime(Process::CLOCK_MONOTONIC); end
 
 def check(what, is_right, *more)
   raise "#{what}: #{more.inspect}" unless is_right
@@ -84,6 +84,13 @@ def probe(name, revision, id = name)
   { id: id, revision: revision, location: "#{PATH}:#{LINES[name]}", rate: 500, limits: { time_us: 100_000 } }
 end
 
+# Of the method itself.
+METHODS = %i[plain block rescued ensured retried fiber caught keywords recursive broken].freeze
+
+def method_probe(name, revision, id = "m_#{name}")
+  { id: id, revision: revision, location: "Kinds.#{name}", at: "exit", rate: 500, limits: { time_us: 100_000 } }
+end
+
 def apply(probes)
   Native.apply_testonly(JSON.generate(probes))
 end
@@ -95,7 +102,22 @@ def plain(value)
   value.fetch("value")
 end
 
+def check_call(record)
+  name = record["probe_id"][/\Am_([a-z_]+)/, 1].to_sym
+  n = record["entry"]["arguments"]["n"]
+  left = record["return"]
+  COUNTS[:ends] += 1
+  COUNTS[left["outcome"]] += 1
+  return COUNTS[:cut] += 1 if n.nil? || n["value"].nil? || record.to_s.include?("timeout")
+  check(name, record["function"] == name.to_s && record["stack"][0][1] == "Kinds.#{name}", record)
+  check(name, %w[returned raised].include?(left["outcome"]), left)
+  check(name, left["throwable"] && %w[Nudge Timeout::Error].include?(left["throwable"]["type"]), left) if left["outcome"] == "raised"
+  return unless left["outcome"] == "returned" && name == :plain
+  check(name, plain(left["return_value"]) == EXPECTED[:plain][Integer(n["value"])].map { |pair| pair.map(&:to_s) }, left)
+end
+
 def check_record(record)
+  return check_call(record) if record["probe_id"].start_with?("m_")
   name = LINES.key(record["line"])
   section = record["line_probe"]
   seen = section["locals"].merge(section["arguments"])
@@ -122,7 +144,7 @@ end
 def stressed(seconds)
   till = now + seconds
   revision = 0
-  apply(KINDS.keys.map { |name| probe(name, 1) })
+  apply(KINDS.keys.map { |name| probe(name, 1) } + METHODS.map { |name| method_probe(name, 1) })
   while now < till
     KINDS.each_key do |name|
       break if now > till
@@ -133,7 +155,7 @@ def stressed(seconds)
       check_records
     end
     name = KINDS.keys.sample
-    json = JSON.generate([probe(name, revision += 1, "one")])
+    json = JSON.generate([probe(name, revision += 1, "one"), method_probe(METHODS.sample, revision)])
     small = File.join(FOLDER, "small.rb")
     File.write(small, "def Kinds.small(n)\n  n + 1\nend\n")
     GC.stress = true
@@ -143,7 +165,7 @@ def stressed(seconds)
     GC.stress = false
     check(:small, Kinds.small(1) == 2)
     check_records
-    apply(KINDS.keys.map { |kind| probe(kind, revision += 1) })
+    apply(KINDS.keys.map { |kind| probe(kind, revision += 1) } + METHODS.map { |kind| method_probe(kind, revision) })
   end
 ensure
   GC.stress = false
@@ -182,10 +204,11 @@ def shaken(seconds)
   till = now + seconds
   stop = [false]
   revision = 1_000_000
-  GC.auto_compact = true
+  GC.auto_compact = true if GC.respond_to?(:auto_compact=)
   workers = Array.new(4) { |i| worker(stop, i < 2) }
   while now < till
-    apply(KINDS.keys.sample(rand(KINDS.size)).map { |name| probe(name, revision += 1, "#{name}#{rand(2)}") })
+    apply(KINDS.keys.sample(rand(KINDS.size)).map { |name| probe(name, revision += 1, "#{name}#{rand(2)}") } +
+          METHODS.sample(rand(METHODS.size)).map { |name| method_probe(name, revision += 1, "m_#{name}#{rand(2)}") })
     check_records(200)
     workers[rand(2)].raise(Nudge, "now")
     case rand(12)
@@ -195,6 +218,7 @@ def shaken(seconds)
     when 3 then Native.ask_testonly
     when 4 then Thread.new { 50.times { Kinds.plain(1) } }.join
     when 5 then Native.safe_point_testonly
+    when 6 then Native.follow_testonly
     else sleep 0.002
     end
     workers.each { |thread| thread.join unless thread.alive? } # raises what it died of
@@ -207,7 +231,7 @@ ensure
   rescue Nudge
     next # it came when the thread ended
   end
-  GC.auto_compact = false
+  GC.auto_compact = false if GC.respond_to?(:auto_compact=)
 end
 
 stressed(SECONDS * 0.4)
@@ -229,5 +253,5 @@ check(:disarmed, report["disarmed"].empty?, report)
 GC.start
 GC.verify_internal_consistency
 KINDS.each_key { |name| NUMBERS.each { |n| run(name, n) } }
-puts "torture: #{SECONDS.round} s, #{COUNTS[:calls]} calls, #{COUNTS[:records]} records checked, #{COUNTS[:rounds]} rounds, " \
+puts "torture: #{SECONDS.round} s, #{COUNTS[:calls]} calls, #{COUNTS[:records]} records and #{COUNTS[:ends]} ends checked, #{COUNTS[:rounds]} rounds, " \
      "#{COUNTS[Nudge]} exceptions and #{COUNTS[Timeout::Error]} timeouts from outside"

@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "adapter.h"
 
+#include "calls.h"
 #include "code_index.h"
+#include "compat/target_hooks.h"
+#include "core/base/clock.h"
 #include "find.h"
+#include "find_method.h"
 #include "hooks.h"
 #include "protect.h"
 #include "state.h"
@@ -59,6 +63,12 @@ mark_carrier(void *data)
     const struct sonde_rb_armed *armed = data;
     rb_gc_mark(armed->tracepoint);
     rb_gc_mark(armed->carrier);
+    if (SONDE_RB_TARGETS_KEEP_DELETED) {
+        rb_gc_mark((VALUE)armed->target); /* so it does not move */
+    }
+    if (armed->owner != 0) {
+        rb_gc_mark(armed->owner);
+    }
 }
 
 /* In the middle of a collection, or when the VM ends. */
@@ -96,10 +106,10 @@ static const rb_data_type_t carrier_type = {
 
 /* Whether the TracePoint is still there. A collection may have found it dead and be about to free
  * it; the carrier, which goes with it, is looked at, since its end is told. */
-static bool
-is_alive(const struct sonde_rb_armed *armed)
+bool
+sonde_rb_adapter_is_alive(const struct sonde_rb_armed *armed)
 {
-    return rb_objspace_markable_object_p(armed->carrier) != 0;
+    return sonde_rb_is_alive(armed->carrier);
 }
 
 /* --- Arming --------------------------------------------------------------------------------- */
@@ -116,8 +126,54 @@ line_of(uint64_t position)
     return (uint32_t)(position >> 2);
 }
 
+/* An object of ours and its TracePoint, both of no class, so that no program comes across them in
+ * ObjectSpace. */
 static VALUE
-enable(VALUE arg)
+make_tracepoint(struct arming *arming, rb_event_flag_t events,
+                void (*callback)(VALUE tracepoint, void *data))
+{
+    struct sonde_rb_armed *armed = arming->armed;
+    VALUE carrier = TypedData_Wrap_Struct(0, &carrier_type, armed);
+    armed->carrier = carrier;
+    arming->is_owned = true;
+    table.carriers++;
+    VALUE tracepoint = rb_tracepoint_new(0, events, callback, armed);
+    armed->tracepoint = tracepoint;
+    rb_ivar_set(tracepoint, table.carrier_key, carrier);
+    RB_GC_GUARD(carrier);
+    return tracepoint;
+}
+
+static void
+ignore(VALUE tracepoint, void *data)
+{
+    (void)tracepoint, (void)data;
+}
+
+/* `events`: those of the TracePoint. */
+static void
+enable_at(VALUE tracepoint, rb_event_flag_t events, VALUE wrapper, uint32_t line)
+{
+    VALUE how = rb_hash_new();
+    rb_hash_aset(how, ID2SYM(rb_intern("target")), wrapper);
+    if (line != 0) {
+        rb_hash_aset(how, ID2SYM(rb_intern("target_line")), UINT2NUM(line));
+    }
+    bool forgets_others =
+        SONDE_RB_TARGETS_FORGET_OTHERS && sonde_rb_target_is_taken(wrapper);
+    rb_funcallv_kw(tracepoint, rb_intern("enable"), 1, &how, RB_PASS_KEYWORDS);
+    rb_obj_hide(tracepoint);
+    if (forgets_others) { /* one more, that comes and goes, puts that right */
+        VALUE other = rb_tracepoint_new(0, events, ignore, NULL);
+        rb_funcallv_kw(other, rb_intern("enable"), 1, &how, RB_PASS_KEYWORDS);
+        rb_obj_hide(other);
+        rb_tracepoint_disable(other);
+        sonde_rb_target_clean(wrapper);
+    }
+}
+
+static VALUE
+enable_line(VALUE arg)
 {
     struct arming *arming = (struct arming *)arg;
     struct sonde_rb_armed *armed = arming->armed;
@@ -126,53 +182,61 @@ enable(VALUE arg)
         sonde_rb_lines_mute(arming->wrapper, line_of(armed->position), event,
                             &armed->muted);
     }
-    /* Both belong to no class, so that no program comes across them in ObjectSpace. */
-    VALUE carrier = TypedData_Wrap_Struct(0, &carrier_type, armed);
-    armed->carrier = carrier;
-    arming->is_owned = true;
-    table.carriers++;
     /* A target line is allowed only where :line is among the events. */
-    VALUE tracepoint = rb_tracepoint_new(
-        0, armed->event | (rb_event_flag_t)RUBY_EVENT_LINE, sonde_rb_on_line, armed);
-    armed->tracepoint = tracepoint;
-    rb_ivar_set(tracepoint, table.carrier_key, carrier);
-    VALUE how = rb_hash_new();
-    rb_hash_aset(how, ID2SYM(rb_intern("target")), arming->wrapper);
-    rb_hash_aset(how, ID2SYM(rb_intern("target_line")),
-                 UINT2NUM(line_of(armed->position)));
-    rb_funcallv_kw(tracepoint, rb_intern("enable"), 1, &how, RB_PASS_KEYWORDS);
-    rb_obj_hide(tracepoint);
-    RB_GC_GUARD(carrier);
+    rb_event_flag_t events = armed->event | (rb_event_flag_t)RUBY_EVENT_LINE;
+    VALUE tracepoint = make_tracepoint(arming, events, sonde_rb_on_line);
+    enable_at(tracepoint, events, arming->wrapper, line_of(armed->position));
     return Qnil;
 }
 
-static int
-arm(void *ctx, struct sonde_place place, struct sonde_site *site, struct sonde_err *err)
+static VALUE
+enable_method(VALUE arg)
 {
-    (void)ctx;
-    VALUE wrapper = sonde_rb_index_wrapper_of(place.code);
-    if (wrapper == Qnil) {
-        return sonde_err_set(err, SONDE_E_BUG, "arm", "its code was not found before");
+    struct arming *arming = (struct arming *)arg;
+    VALUE tracepoint = make_tracepoint(arming, arming->armed->event, sonde_rb_on_call);
+    enable_at(tracepoint, arming->armed->event, arming->wrapper, 0);
+    return Qnil;
+}
+
+/* Its memory, for what is found in that sequence. NULL: there is none. */
+static struct sonde_rb_armed *
+new_armed(VALUE wrapper, struct sonde_str name)
+{
+    const struct sonde_rb_iseq *iseq = rb_iseqw_to_iseq(wrapper);
+    VALUE realpath = sonde_rb_iseq_file(iseq);
+    struct sonde_str file =
+        sonde_rb_text(NIL_P(realpath) ? rb_iseq_path(iseq) : realpath);
+    struct sonde_rb_armed *armed = calloc(1, sizeof(*armed) + file.len + name.len + 2);
+    if (armed == NULL) {
+        return NULL;
     }
-    struct sonde_str file = sonde_rb_text(rb_iseq_realpath(rb_iseqw_to_iseq(wrapper)));
-    struct sonde_rb_armed *armed = calloc(1, sizeof(*armed) + file.len + 1);
+    char *copy = armed->file + file.len + 1;
+    memcpy(armed->file, file.ptr, file.len);
+    memcpy(copy, name.ptr, name.len);
+    armed->name = copy;
+    armed->tracepoint = armed->carrier = Qnil;
+    armed->target = iseq;
+    return armed;
+}
+
+static int
+arm_by(VALUE (*enable)(VALUE), struct arming *arming, struct sonde_place place,
+       struct sonde_site *site, struct sonde_err *err)
+{
+    struct sonde_rb_armed *armed = arming->armed;
     if (armed == NULL) {
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
-    memcpy(armed->file, file.ptr, file.len);
-    armed->tracepoint = armed->carrier = Qnil;
     armed->site = site;
     armed->code = place.code;
     armed->position = place.position;
-    armed->event = sonde_rb_event_flag((enum sonde_rb_event)(place.position & 3));
-    struct arming arming = {.armed = armed, .wrapper = wrapper};
-    if (sonde_rb_protect(enable, (VALUE)&arming, NULL) == 0) {
+    if (sonde_rb_protect(enable, (VALUE)arming, NULL) == 0) {
         list_put(&table.armed, armed);
         table.count++;
         return SONDE_OK;
     }
     armed->site = NULL;
-    if (!arming.is_owned) {
+    if (!arming->is_owned) {
         free_armed(armed);
     }
     char reason[200];
@@ -180,10 +244,66 @@ arm(void *ctx, struct sonde_place place, struct sonde_site *site, struct sonde_e
     return sonde_err_set(err, SONDE_E_VM, "TracePoint", "the VM refused: %s", reason);
 }
 
-static VALUE
-disable(VALUE tracepoint)
+static int
+arm_method(struct sonde_place place, struct sonde_site *site, struct sonde_err *err)
 {
-    rb_tracepoint_disable(tracepoint);
+    const struct sonde_rb_method_place *found = sonde_rb_method_place_of(place.code);
+    if (found == NULL) {
+        return sonde_err_set(err, SONDE_E_BUG, "arm", "its code was not found before");
+    }
+    struct sonde_rb_method_name read;
+    struct sonde_str name = sonde_site_def(site)->location.function;
+    if (sonde_rb_method_name_read(&read, name)) { /* as the VM would put it together */
+        name.len -= (size_t)(read.path.ptr - name.ptr);
+        name.ptr = read.path.ptr;
+    }
+    struct arming arming = {.wrapper = found->wrapper,
+                            .armed = new_armed(found->wrapper, name)};
+    if (arming.armed != NULL) {
+        arming.armed->iseq = rb_iseqw_to_iseq(found->wrapper);
+        arming.armed->owner = found->owner;
+        arming.armed->id = found->id;
+        arming.armed->since_ns = sonde_clock_mono_ns();
+        arming.armed->event = found->is_block ? RUBY_EVENT_B_CALL | RUBY_EVENT_B_RETURN
+                                              : RUBY_EVENT_CALL | RUBY_EVENT_RETURN;
+    }
+    return arm_by(enable_method, &arming, place, site, err);
+}
+
+static int
+arm(void *ctx, struct sonde_place place, struct sonde_site *site, struct sonde_err *err)
+{
+    (void)ctx;
+    if (sonde_rb_code_is_method(place.code)) {
+        return arm_method(place, site, err);
+    }
+    VALUE wrapper = sonde_rb_index_wrapper_of(place.code);
+    if (wrapper == Qnil) {
+        return sonde_err_set(err, SONDE_E_BUG, "arm", "its code was not found before");
+    }
+    struct arming arming = {.wrapper = wrapper,
+                            .armed = new_armed(wrapper, SONDE_STR("")),
+                            .is_owned = false};
+    if (arming.armed != NULL) {
+        arming.armed->event =
+            sonde_rb_event_flag((enum sonde_rb_event)(place.position & 3));
+    }
+    return arm_by(enable_line, &arming, place, site, err);
+}
+
+static VALUE
+disable(VALUE arg)
+{
+    const struct sonde_rb_armed *armed = (const struct sonde_rb_armed *)arg;
+    if (!SONDE_RB_TARGETS_KEEP_DELETED) {
+        rb_tracepoint_disable(armed->tracepoint);
+        return Qnil;
+    }
+    VALUE wrapper = rb_iseqw_new(armed->target);
+    sonde_rb_target_clean(wrapper); /* what others left would count */
+    rb_tracepoint_disable(armed->tracepoint);
+    sonde_rb_target_clean(wrapper);
+    RB_GC_GUARD(wrapper);
     return Qnil;
 }
 
@@ -191,12 +311,12 @@ disable(VALUE tracepoint)
 static bool
 try_disable(const struct sonde_rb_armed *armed)
 {
-    if (!is_alive(armed)) {
+    if (!sonde_rb_adapter_is_alive(armed)) {
         return true;
     }
     VALUE carrier = armed->carrier; /* `armed` lives as long */
-    bool is_done = sonde_rb_protect(disable, armed->tracepoint, NULL) == 0 ||
-                   sonde_rb_protect(disable, armed->tracepoint, NULL) == 0;
+    bool is_done = sonde_rb_protect(disable, (VALUE)armed, NULL) == 0 ||
+                   sonde_rb_protect(disable, (VALUE)armed, NULL) == 0;
     RB_GC_GUARD(carrier);
     return is_done;
 }
@@ -233,6 +353,14 @@ sonde_rb_adapter_end_silent(void)
 }
 
 static void
+silence(struct sonde_rb_armed *armed)
+{
+    list_take(armed);
+    armed->site = NULL;
+    list_put(&table.silent, armed);
+}
+
+static void
 disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
 {
     (void)ctx;
@@ -244,9 +372,50 @@ disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
     if (armed == NULL) {
         return; /* the collector was faster */
     }
-    list_take(armed);
-    armed->site = NULL;
-    list_put(&table.silent, armed);
+    silence(armed);
+    sonde_rb_adapter_end_silent();
+}
+
+/* --- A round through the methods ----------------------------------------------------------------- */
+
+void
+sonde_rb_adapter_uncheck(void)
+{
+    for (struct sonde_rb_armed *armed = table.armed; armed != NULL; armed = armed->next) {
+        armed->is_checked = armed->iseq == NULL;
+    }
+}
+
+struct sonde_rb_armed *
+sonde_rb_adapter_unchecked(void)
+{
+    struct sonde_rb_armed *armed = table.armed;
+    while (armed != NULL && (armed->is_checked || armed->iseq == NULL)) {
+        armed = armed->next;
+    }
+    return armed;
+}
+
+bool
+sonde_rb_adapter_has_methods(void)
+{
+    struct sonde_rb_armed *armed = table.armed;
+    while (armed != NULL && armed->iseq == NULL) {
+        armed = armed->next;
+    }
+    return armed != NULL;
+}
+
+void
+sonde_rb_adapter_forget(uint64_t code)
+{
+    struct sonde_rb_armed *next;
+    for (struct sonde_rb_armed *armed = table.armed; armed != NULL; armed = next) {
+        next = armed->next;
+        if (armed->code == code) {
+            silence(armed);
+        }
+    }
     sonde_rb_adapter_end_silent();
 }
 
@@ -288,6 +457,8 @@ sonde_rb_adapter_init(void)
         .arm = arm,
         .disarm = disarm,
         .request_safe_point = sonde_rb_vm_thread_ask,
+        .concerns = sonde_rb_index_concerns,
+        .proceed = sonde_rb_index_proceed,
     };
 }
 

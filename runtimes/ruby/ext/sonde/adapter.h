@@ -6,7 +6,7 @@
  * The instruction sequence and its TracePoint hold each other, and nothing of ours holds either: when
  * the application lets go of the code, both are collected, and the agent is told that the code
  * vanished. A `code` of the contract is a serial number of ours, never an address: sequences
- * may move. A `position` is a line and the event that tells of it.
+ * may move. A `position` is a line and the event that tells of it; of a method, whether it is a block.
  *
  * Ctx: VM lock. */
 #ifndef SONDE_RB_ADAPTER_H
@@ -24,9 +24,19 @@ struct sonde_rb_armed {
     struct sonde_rb_muted muted;
     uint64_t code, position;
     VALUE tracepoint, carrier; /* not to be touched unless the carrier is alive */
+    const struct sonde_rb_iseq *target; /* SONDE_RB_TARGETS_KEEP_DELETED: the same */
     struct sonde_rb_armed *next,
-        **link;  /* of the list that it is in; link NULL: in none */
-    char file[]; /* terminated */
+        **link; /* of the list that it is in; link NULL: in none */
+    /* Of a method: */
+    const struct sonde_rb_iseq *iseq; /* whose frames count; NULL: it is a line */
+    VALUE
+    owner; /* frames of the method that stands there; 0: not known yet, `name` says */
+    ID id; /* and was defined by that name */
+    int64_t since_ns;      /* when it was armed */
+    unsigned stale_rounds; /* how often its name was found to mean something else */
+    bool is_checked;       /* in this round */
+    const char *name;      /* as typed, behind `file` */
+    char file[];           /* terminated */
 };
 
 static inline uint64_t
@@ -48,6 +58,18 @@ void sonde_rb_adapter_tell_vanished(void);
 
 /* Disables what was disarmed while other Ractors ran, if they are over. */
 void sonde_rb_adapter_end_silent(void);
+
+/* Whether the collector has not found its code dead. */
+bool sonde_rb_adapter_is_alive(const struct sonde_rb_armed *armed);
+
+/* For a round through what is armed on methods (follow.c): nothing is checked yet; one that is not, or
+ * NULL; whether there is any. */
+void sonde_rb_adapter_uncheck(void);
+struct sonde_rb_armed *sonde_rb_adapter_unchecked(void);
+bool sonde_rb_adapter_has_methods(void);
+
+/* Disables what is armed for this code; the agent is to be told that it vanished. */
+void sonde_rb_adapter_forget(uint64_t code);
 
 /* How many TracePoints are enabled. */
 size_t sonde_rb_armed_count(void);

@@ -4,32 +4,46 @@
 #include "adapter.h"
 #include "compat/compat_verify.h"
 #include "compat/hold.h"
-#include "names.h"
+#include "core/base/clock.h"
+#include "heap_walk.h"
 #include "protect.h"
+#include "questions.h"
 #include "state.h"
 #include "text.h"
+#include "vm_thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-static struct {
-    /* The last walk. Bare pointers: whoever uses them lets no collection begin. */
-    const struct sonde_rb_iseq **list;
-    size_t count, room;
-    bool is_valid, is_short; /* short: memory ran out on the way */
-    size_t collections;      /* when it was made */
-    unsigned long compiled_before;
-    size_t size;
+#define SLICE_NS (4 * SONDE_NS_PER_MS) /* of the VM lock, at a time */
 
-    unsigned long compiled; /* how often :script_compiled came */
-    uint64_t codes;         /* serial numbers given so far */
-    ID code_key, ran_key;   /* of variables that no program can name */
+static struct {
+    struct sonde_rb_walk walk; /* under way, or the last one */
+    bool is_walking;
+    struct sonde_rb_walk last; /* figures of the last that was completed */
+    unsigned long walks;       /* that were completed */
+    size_t slice_pages;        /* for tests */
+    bool is_stopped;           /* for tests */
+
+    /* What lies in the announced file; held where it is. */
+    const struct sonde_rb_iseq **tree_list;
+    size_t tree_count;
+
+    bool has_asked;       /* in this safe point */
+    uint64_t codes;       /* serial numbers given so far */
+    ID code_key, ran_key; /* of variables that no program can name */
     bool is_barred, is_rooted, walk_failed, forgets_types;
+    /* Of the answer to a question that is about the announced file alone. */
+    struct sonde_rb_wanted_file wanted;
+    char wanted_name[SONDE_PATH_BYTES], wanted_buf[SONDE_PATH_BYTES];
     /* Roots of the collector. */
     VALUE tracepoint; /* of :script_compiled, or Qnil */
     VALUE taken;      /* an array of wrappers, or Qnil */
+    VALUE added;      /* the one of sonde_rb_index_add, or Qnil */
     VALUE announced;  /* a wrapper, or Qnil */
-} index_ = {.tracepoint = Qnil, .taken = Qnil, .announced = Qnil};
+    VALUE tree;       /* an array of wrappers, or Qnil: not made yet */
+} index_ = {
+    .tracepoint = Qnil, .taken = Qnil, .added = Qnil, .announced = Qnil, .tree = Qnil};
 
 static void
 report_fault(const char *part, const char *what)
@@ -42,145 +56,324 @@ report_fault(const char *part, const char *what)
 
 /* --- The walk ------------------------------------------------------------------------------- */
 
+/* Which of the files that are asked about `require` knows. May raise. */
 static void
-list_add(const struct sonde_rb_iseq *iseq)
+offer_features(void)
 {
-    if (index_.count == index_.room) {
-        size_t room = index_.room == 0 ? 4096 : index_.room * 2;
-        void *list = realloc(index_.list, room * sizeof(*index_.list));
-        if (list == NULL) {
-            index_.is_short = true;
-            return;
-        }
-        index_.list = list;
-        index_.room = room;
+    VALUE features = rb_gv_get("$LOADED_FEATURES");
+    VALUE program = rb_gv_get("$0");
+    sonde_rb_questions_offer_feature(sonde_rb_text(program));
+    for (long i = 0; RB_TYPE_P(features, T_ARRAY) && i < RARRAY_LEN(features); i++) {
+        sonde_rb_questions_offer_feature(sonde_rb_text(RARRAY_AREF(features, i)));
     }
-    index_.list[index_.count++] = iseq;
+    RB_GC_GUARD(features);
+    RB_GC_GUARD(program);
 }
 
-static int
-visit_page(void *start, void *end, size_t stride, void *unused)
+static void
+end_walk(int result)
 {
-    (void)unused;
-    for (char *slot = start; slot < (char *)end; slot += stride) {
-        const struct sonde_rb_iseq *iseq = (const void *)slot;
-        if (sonde_rb_is_iseq((VALUE)slot) && sonde_rb_iseq_is_made(iseq)) {
-            list_add(iseq);
-        }
+    if (result == SONDE_OK) {
+        index_.last = index_.walk;
+        index_.walks++;
     }
-    return 0;
+    index_.is_walking = false;
+    sonde_rb_walk_end(&index_.walk);
+    sonde_rb_questions_end(result);
 }
 
+/* Ctx: sonde_rb_protect. */
 static VALUE
-walk(VALUE unused)
+walk_on(VALUE limit)
 {
-    index_.is_valid = index_.is_short = false;
-    index_.count = 0;
-    rb_objspace_each_objects(visit_page, NULL);
-    /* After the walk: it ends a collection that was under way. */
-    index_.collections = rb_gc_count();
-    index_.compiled_before = index_.compiled;
-    index_.size = index_.count;
-    index_.is_valid = !index_.is_short;
-    return unused;
-}
-
-static bool
-is_fresh(void)
-{
-    return index_.is_valid && index_.collections == rb_gc_count() &&
-           index_.compiled_before == index_.compiled;
-}
-
-/* --- What lies under one whole-file sequence --------------------------------------------------- */
-
-static VALUE
-add_tree(RB_BLOCK_CALL_FUNC_ARGLIST(wrapper, wrappers))
-{
-    (void)argc;
-    (void)argv;
-    (void)blockarg;
-    rb_ary_push(wrappers, wrapper);
-    rb_block_call(wrapper, rb_intern("each_child"), 0, NULL, add_tree, wrappers);
+    enum sonde_rb_walk_result result;
+    sonde_rb_questions_forget_names();
+    while ((result = sonde_rb_walk_slice(
+                &index_.walk, *(const struct sonde_rb_walk_limit *)limit,
+                sonde_rb_questions_offer, NULL)) == SONDE_RB_WALK_AGAIN) {
+        sonde_rb_questions_begin_anew();
+    }
+    if (result == SONDE_RB_WALK_DONE) {
+        offer_features();
+    }
+    if (result != SONDE_RB_WALK_CUT) {
+        end_walk(result == SONDE_RB_WALK_DONE ? SONDE_OK : SONDE_E_NOMEM);
+    }
     return Qnil;
 }
 
-static VALUE
-list_announced(VALUE wrappers)
+/* Whether it went well. */
+static bool
+try_to_walk_on(void)
 {
-    index_.is_valid = index_.is_short = false;
-    index_.count = 0;
-    if (index_.announced != Qnil) {
-        add_tree(index_.announced, wrappers, 0, NULL, Qnil);
+    struct sonde_rb_walk_limit limit = {.time_ns = SLICE_NS, .pages = index_.slice_pages};
+    if (!index_.is_walking) {
+        sonde_rb_walk_begin(&index_.walk);
+        index_.is_walking = true;
+        if (sonde_rb_questions_begin() != SONDE_OK) {
+            end_walk(SONDE_E_NOMEM);
+            return true;
+        }
     }
-    for (long i = 0; i < RARRAY_LEN(wrappers); i++) {
-        list_add(rb_iseqw_to_iseq(RARRAY_AREF(wrappers, i)));
+    if (sonde_rb_protect(walk_on, (VALUE)&limit, NULL) != 0) {
+        end_walk(SONDE_E_VM);
+        return false;
+    }
+    return true;
+}
+
+void
+sonde_rb_index_proceed(void *ctx)
+{
+    (void)ctx;
+    if (index_.is_stopped || !sonde_rb_has(SONDE_RB_PART_WALK) ||
+        sonde_rb_has_other_ractors() ||
+        (!index_.is_walking && !sonde_rb_questions_has(SONDE_RB_ASKED))) {
+        return;
+    }
+    if (!try_to_walk_on()) {
+        report_fault(sonde_rb_part_name(SONDE_RB_PART_WALK),
+                     "listing what is loaded failed");
+    }
+}
+
+/* --- The file that is being loaded -------------------------------------------------------------- */
+
+/* Ctx: sonde_rb_protect. */
+static VALUE
+wrap_tree(VALUE unused)
+{
+    (void)unused;
+    VALUE wrappers = rb_obj_hide(rb_ary_new_capa((long)index_.tree_count));
+    for (size_t i = 0; i < index_.tree_count; i++) {
+        rb_ary_push(wrappers, rb_iseqw_new(index_.tree_list[i]));
     }
     return wrappers;
 }
 
+VALUE
+sonde_rb_index_announced_tree(void)
+{
+    VALUE wrappers = Qnil;
+    if (index_.announced == Qnil || index_.tree != Qnil) {
+        return index_.tree;
+    }
+    if (index_.tree_list == NULL &&
+        sonde_rb_walk_tree(rb_iseqw_to_iseq(index_.announced), &index_.tree_list,
+                           &index_.tree_count) == SONDE_OK) {
+        sonde_rb_questions_hold(index_.tree_list, index_.tree_count);
+    }
+    if (index_.tree_list != NULL && sonde_rb_protect(wrap_tree, Qnil, &wrappers) == 0) {
+        index_.tree = wrappers;
+    }
+    return index_.tree;
+}
+
+static void
+forget_announced(void)
+{
+    sonde_rb_questions_hold(NULL, 0);
+    free(index_.tree_list);
+    index_.tree_list = NULL;
+    index_.tree_count = 0;
+    index_.announced = index_.tree = Qnil;
+}
+
+/* What the questions that are open have to know of it. */
+static void
+tell_questions(VALUE wrapper)
+{
+    const struct sonde_rb_iseq **list;
+    size_t count;
+    if (sonde_rb_questions_count() == 0) {
+        return;
+    }
+    if (sonde_rb_walk_tree(rb_iseqw_to_iseq(wrapper), &list, &count) == SONDE_OK) {
+        sonde_rb_questions_offer_file(list, count);
+        free(list);
+    } else {
+        sonde_rb_questions_end(SONDE_E_NOMEM);
+    }
+    RB_GC_GUARD(wrapper);
+}
+
+static bool
+matches(const struct sonde_rb_wanted_file *wanted, VALUE name)
+{
+    struct sonde_rb_known_file file;
+    char buf[SONDE_PATH_BYTES];
+    sonde_rb_known_file_init(&file, sonde_rb_text(name), buf);
+    return sonde_rb_file_match(wanted, &file) != SONDE_RB_FILE_OTHER;
+}
+
+static bool
+is_announced(const struct sonde_rb_wanted_file *wanted)
+{
+    if (index_.announced == Qnil) {
+        return false;
+    }
+    const struct sonde_rb_iseq *iseq = rb_iseqw_to_iseq(index_.announced);
+    return matches(wanted, sonde_rb_iseq_file(iseq)) ||
+           matches(wanted, rb_iseq_path(iseq));
+}
+
+bool
+sonde_rb_index_concerns(void *ctx, const struct sonde_probe_def *def,
+                        struct sonde_str name)
+{
+    struct sonde_rb_wanted_file wanted;
+    struct sonde_rb_known_file file;
+    char wanted_buf[SONDE_PATH_BYTES], buf[SONDE_PATH_BYTES];
+    (void)ctx;
+    if (def->location.line == 0) {
+        return true;
+    }
+    sonde_rb_wanted_file_init(&wanted, def->location.file, wanted_buf);
+    sonde_rb_known_file_init(&file, name, buf);
+    return is_announced(&wanted) ||
+           sonde_rb_file_match(&wanted, &file) != SONDE_RB_FILE_OTHER;
+}
+
 /* --- Questions ------------------------------------------------------------------------------ */
 
-struct take {
-    size_t (*choose)(const struct sonde_rb_iseq **list, size_t count, void *arg);
-    void *arg;
-};
-
-/* No collection begins in here: the caller sees to that. */
+/* Ctx: sonde_rb_protect. */
 static VALUE
-take(VALUE arg)
+make_empty(VALUE unused)
 {
-    const struct take *wish = (const struct take *)arg;
-    VALUE tree = Qnil;
-    if (!sonde_rb_has(SONDE_RB_PART_WALK)) {
-        tree = list_announced(rb_obj_hide(rb_ary_new()));
-    } else if (!is_fresh()) {
-        walk(Qnil);
+    (void)unused;
+    return rb_obj_hide(rb_ary_new());
+}
+
+/* Ctx: sonde_rb_protect. */
+static VALUE
+make_wrappers(VALUE question)
+{
+    return sonde_rb_question_wrappers((struct sonde_rb_question *)question);
+}
+
+static int
+give(struct sonde_rb_found *out, VALUE wrappers,
+     const struct sonde_rb_wanted_file *wanted, bool is_feature)
+{
+    index_.taken = wrappers;
+    *out = (struct sonde_rb_found){wrappers, wanted, is_feature};
+    return SONDE_OK;
+}
+
+/* Ctx: sonde_rb_protect. */
+static VALUE
+look_among_features(VALUE wanted)
+{
+    VALUE features = rb_gv_get("$LOADED_FEATURES");
+    bool is_found = matches((const struct sonde_rb_wanted_file *)wanted, rb_gv_get("$0"));
+    for (long i = 0; RB_TYPE_P(features, T_ARRAY) && i < RARRAY_LEN(features); i++) {
+        is_found = is_found || matches((const struct sonde_rb_wanted_file *)wanted,
+                                       RARRAY_AREF(features, i));
     }
-    size_t count = wish->choose(index_.list, index_.count, wish->arg);
-    VALUE taken = rb_obj_hide(rb_ary_new_capa((long)count));
-    index_.taken = taken;
-    for (size_t i = 0; i < count; i++) {
-        rb_ary_push(taken, rb_iseqw_new(index_.list[i]));
+    RB_GC_GUARD(features);
+    return is_found ? Qtrue : Qfalse;
+}
+
+/* What the file has that is just being loaded. */
+static int
+answer_at_once(const struct sonde_rb_wanted_file *wanted, struct sonde_rb_found *out)
+{
+    VALUE wrappers = Qnil;
+    if (is_announced(wanted)) {
+        wrappers = sonde_rb_index_announced_tree();
+    } else if (sonde_rb_protect(make_empty, Qnil, &wrappers) != 0) {
+        wrappers = Qnil;
     }
-    RB_GC_GUARD(tree);
-    return taken;
+    if (wrappers == Qnil) {
+        return SONDE_E_VM;
+    }
+    VALUE is_feature = Qfalse;
+    if (!sonde_rb_has(SONDE_RB_PART_WALK) &&
+        sonde_rb_protect(look_among_features, (VALUE)wanted, &is_feature) != 0) {
+        return SONDE_E_VM;
+    }
+    /* Lent from who asks, who may be gone before the answer is read. */
+    struct sonde_str name = wanted->name;
+    index_.wanted = *wanted;
+    if (name.len <= sizeof(index_.wanted_name)) {
+        memcpy(index_.wanted_name, name.ptr, name.len);
+        index_.wanted.name.ptr = index_.wanted_name;
+    }
+    return give(out, wrappers, &index_.wanted, is_feature == Qtrue);
+}
+
+static int
+answer(struct sonde_rb_question *question, struct sonde_rb_found *out)
+{
+    VALUE wrappers = Qnil;
+    int failed = question->failed;
+    switch (question->state) {
+    case SONDE_RB_ANSWERED:
+        return sonde_rb_protect(make_wrappers, (VALUE)question, &wrappers) == 0
+                   ? give(out, wrappers, &question->wanted, question->is_feature)
+                   : SONDE_E_VM;
+    case SONDE_RB_FAILED:
+        sonde_rb_questions_drop_failed();
+        return failed;
+    default:
+        return SONDE_E_LATER;
+    }
 }
 
 int
-sonde_rb_index_take(size_t (*choose)(const struct sonde_rb_iseq **list, size_t count,
-                                     void *arg),
-                    void *arg, VALUE *out)
+sonde_rb_index_ask(struct sonde_str file, struct sonde_rb_found *out)
 {
-    struct take wish = {.choose = choose, .arg = arg};
-    bool was_off = rb_gc_disable() == Qtrue;
-    int failed = sonde_rb_protect(take, (VALUE)&wish, out);
-    if (!was_off) {
-        rb_gc_enable();
+    struct sonde_rb_wanted_file wanted = {.name =
+                                              sonde_path_plain(file, index_.wanted_buf)};
+    struct sonde_rb_question *question = sonde_rb_questions_find(wanted.name);
+    *out = (struct sonde_rb_found){.wrappers = Qnil};
+    index_.added = index_.taken = Qnil;
+    index_.has_asked = true;
+    if (question == NULL) {
+        sonde_rb_wanted_file_init(&wanted, file, index_.wanted_buf);
+    } else {
+        wanted = question->wanted;
     }
-    if (failed != 0) {
-        index_.is_valid = false;
-        report_fault(sonde_rb_part_name(SONDE_RB_PART_WALK),
-                     "listing what is loaded failed");
-        return SONDE_E_VM;
+    bool can_walk = sonde_rb_has(SONDE_RB_PART_WALK);
+    if (!can_walk || (index_.announced != Qnil &&
+                      (question == NULL || question->state != SONDE_RB_ANSWERED))) {
+        int result = answer_at_once(&wanted, out);
+        return result == SONDE_OK && can_walk && question != NULL ? SONDE_E_LATER
+                                                                  : result;
     }
-    return index_.is_short ? SONDE_E_NOMEM : SONDE_OK;
+    if (question != NULL) {
+        return answer(question, out);
+    }
+    return sonde_rb_questions_add(&wanted) != NULL ? SONDE_E_LATER : SONDE_E_NOMEM;
 }
 
+/* Ctx: sonde_rb_protect, or a test. */
+static void
+drop_all(void)
+{
+    sonde_rb_walk_end(&index_.walk);
+    index_.is_walking = false;
+    index_.taken = index_.added = Qnil;
+    sonde_rb_questions_drop();
+}
+
+/* Who is still to be answered had the agent ask for another safe point. An ask for another reason
+ * lets all of it be held until that one, and no longer. */
 void
 sonde_rb_index_forget(void)
 {
-    free(index_.list);
-    index_.list = NULL;
-    index_.count = index_.room = 0;
-    index_.is_valid = false;
-    index_.taken = Qnil;
+    index_.taken = index_.added = Qnil;
+    if (sonde_rb_questions_count() > 0 &&
+        !(index_.has_asked && sonde_rb_vm_thread_is_asked())) {
+        drop_all();
+    }
+    index_.has_asked = false;
 }
 
 size_t
 sonde_rb_index_size(void)
 {
-    return index_.size;
+    return index_.last.sequences;
 }
 
 bool
@@ -208,39 +401,6 @@ sonde_rb_index_knows_types(void)
     return rb_iseq_type != NULL && !index_.forgets_types;
 }
 
-void
-sonde_rb_index_testonly_forget_types(bool forgets)
-{
-    index_.forgets_types = forgets;
-}
-
-VALUE
-sonde_rb_index_testonly_labels(VALUE path)
-{
-    VALUE labels = rb_ary_new();
-    bool was_off = rb_gc_disable() == Qtrue;
-    walk(Qnil);
-    for (size_t i = 0; i < index_.count; i++) {
-        VALUE realpath = rb_iseq_realpath(index_.list[i]);
-        if (sonde_str_eq(sonde_rb_text(realpath), sonde_rb_text(path))) {
-            rb_ary_push(labels, rb_iseq_label(index_.list[i]));
-        }
-    }
-    sonde_rb_index_forget();
-    if (!was_off) {
-        rb_gc_enable();
-    }
-    return labels;
-}
-
-VALUE
-sonde_rb_index_testonly_words(VALUE wrapper)
-{
-    const struct sonde_rb_body *body = rb_iseqw_to_iseq(wrapper)->body;
-    return rb_str_new((const char *)body->instructions,
-                      (long)(body->instruction_words * sizeof(VALUE)));
-}
-
 uint64_t
 sonde_rb_index_code_of(VALUE wrapper)
 {
@@ -265,6 +425,121 @@ sonde_rb_index_wrapper_of(uint64_t code)
     return Qnil;
 }
 
+void
+sonde_rb_index_add(VALUE wrapper)
+{
+    if (index_.added == Qnil) {
+        index_.added = rb_obj_hide(rb_ary_new());
+    }
+    index_.taken = index_.added;
+    rb_ary_push(index_.added, wrapper);
+}
+
+/* --- For tests ------------------------------------------------------------------------------ */
+
+void
+sonde_rb_index_testonly_forget_types(bool forgets)
+{
+    index_.forgets_types = forgets;
+}
+
+void
+sonde_rb_index_testonly_slice(long pages)
+{
+    index_.is_stopped = pages < 0;
+    index_.slice_pages = pages > 0 ? (size_t)pages : 0;
+}
+
+void
+sonde_rb_index_testonly_drop(void)
+{
+    drop_all();
+}
+
+struct listing {
+    VALUE wrappers, path; /* path: Qnil, of any file */
+    const struct sonde_rb_iseq **list;
+    size_t count, room;
+};
+
+static void
+list_one(const struct sonde_rb_iseq *iseq, void *arg)
+{
+    struct listing *listing = arg;
+    VALUE realpath = sonde_rb_iseq_file(iseq);
+    if (NIL_P(realpath) ||
+        (!NIL_P(listing->path) &&
+         !sonde_str_eq(sonde_rb_text(realpath), sonde_rb_text(listing->path)))) {
+        return;
+    }
+    if (listing->count == listing->room) {
+        listing->room = listing->room == 0 ? 1024 : listing->room * 2;
+        listing->list = realloc(listing->list, listing->room * sizeof(*listing->list));
+        if (listing->list == NULL) {
+            rb_memerror();
+        }
+    }
+    listing->list[listing->count++] = iseq;
+}
+
+/* All at once, with the collector kept off meanwhile. */
+static VALUE
+list_alive(VALUE path, VALUE (*what)(const struct sonde_rb_iseq *iseq))
+{
+    struct listing listing = {.wrappers = rb_ary_new(), .path = path};
+    struct sonde_rb_walk walk = {0};
+    bool was_off = rb_gc_disable() == Qtrue;
+    sonde_rb_walk_begin(&walk);
+    while (sonde_rb_walk_slice(&walk, (struct sonde_rb_walk_limit){0}, list_one,
+                               &listing) != SONDE_RB_WALK_DONE) {
+        listing.count = 0;
+    }
+    for (size_t i = 0; i < listing.count; i++) {
+        rb_ary_push(listing.wrappers, what(listing.list[i]));
+    }
+    sonde_rb_walk_end(&walk);
+    free(listing.list);
+    if (!was_off) {
+        rb_gc_enable();
+    }
+    return listing.wrappers;
+}
+
+VALUE
+sonde_rb_index_testonly_labels(VALUE path)
+{
+    return list_alive(path, rb_iseq_label);
+}
+
+VALUE
+sonde_rb_index_testonly_all(void)
+{
+    return list_alive(Qnil, rb_iseqw_new);
+}
+
+VALUE
+sonde_rb_index_testonly_words(VALUE wrapper)
+{
+    const struct sonde_rb_body *body = rb_iseqw_to_iseq(wrapper)->body;
+    return rb_str_new((const char *)body->instructions,
+                      (long)(body->instruction_words * sizeof(VALUE)));
+}
+
+VALUE
+sonde_rb_index_testonly_walk(void)
+{
+    const struct sonde_rb_walk *last = &index_.last;
+    VALUE hash = rb_hash_new();
+    rb_hash_aset(hash, ID2SYM(rb_intern("walks")), ULONG2NUM(index_.walks));
+    rb_hash_aset(hash, ID2SYM(rb_intern("slots")), SIZET2NUM(last->slots));
+    rb_hash_aset(hash, ID2SYM(rb_intern("sequences")), SIZET2NUM(last->sequences));
+    rb_hash_aset(hash, ID2SYM(rb_intern("slices")), UINT2NUM(last->slices));
+    rb_hash_aset(hash, ID2SYM(rb_intern("restarts")), UINT2NUM(last->restarts));
+    rb_hash_aset(hash, ID2SYM(rb_intern("longest_ns")), LL2NUM(last->longest_ns));
+    rb_hash_aset(hash, ID2SYM(rb_intern("total_ns")), LL2NUM(last->total_ns));
+    return hash;
+}
+
 /* --- What the VM tells ---------------------------------------------------------------------- */
 
 /* The wrapper of what was compiled, marked as code that runs; Qnil for eval'd code, which is in no
@@ -273,7 +548,11 @@ static VALUE
 note_compiled(VALUE tracepoint)
 {
     VALUE wrapper = rb_funcall(tracepoint, rb_intern("instruction_sequence"), 0);
-    if (NIL_P(wrapper) || NIL_P(rb_iseq_realpath(rb_iseqw_to_iseq(wrapper)))) {
+    if (NIL_P(wrapper)) {
+        return Qnil;
+    }
+    sonde_rb_note_evaled(tracepoint, wrapper);
+    if (NIL_P(sonde_rb_iseq_file(rb_iseqw_to_iseq(wrapper)))) {
         return Qnil;
     }
     rb_ivar_set(wrapper, index_.ran_key, Qtrue);
@@ -284,7 +563,7 @@ note_compiled(VALUE tracepoint)
 static bool
 is_wanted(const struct sonde_rb_iseq *iseq, struct sonde_str *file)
 {
-    struct sonde_str names[] = {sonde_rb_text(rb_iseq_realpath(iseq)),
+    struct sonde_str names[] = {sonde_rb_text(sonde_rb_iseq_file(iseq)),
                                 sonde_rb_text(rb_iseq_path(iseq))};
     *file = names[0];
     if (sonde_agent_wants_code(sonde_rb.agent, names[0])) {
@@ -308,19 +587,18 @@ announce(VALUE tracepoint)
     if (wrapper == Qnil) {
         return;
     }
-    index_.compiled++;
+    tell_questions(wrapper);
     sonde_rb_adapter_tell_vanished();
     struct sonde_str lent;
     if (is_wanted(rb_iseqw_to_iseq(wrapper), &lent)) {
         char file[SONDE_PATH_BYTES];
         size_t len = lent.len < sizeof(file) ? lent.len : sizeof(file);
-        VALUE before = index_.announced;
         memcpy(file, lent.ptr, len);
         index_.announced = wrapper;
         sonde_agent_code_ready(sonde_rb.agent, (struct sonde_str){file, len});
-        index_.announced = before;
-        sonde_rb_index_forget();
+        forget_announced();
     }
+    index_.taken = index_.added = Qnil; /* there may be no safe point for long */
     RB_GC_GUARD(wrapper);
 }
 
@@ -346,9 +624,12 @@ listen(VALUE unused)
     if (!index_.is_rooted) {
         rb_gc_register_address(&index_.tracepoint);
         rb_gc_register_address(&index_.taken);
+        rb_gc_register_address(&index_.added);
         rb_gc_register_address(&index_.announced);
+        rb_gc_register_address(&index_.tree);
         index_.is_rooted = true;
     }
+    sonde_rb_questions_init();
     index_.code_key = rb_intern("__sonde_code");
     index_.ran_key = rb_intern("__sonde_ran");
     index_.tracepoint =
@@ -376,9 +657,8 @@ sonde_rb_index_start(struct sonde_err *err)
         sonde_rb_protect_reason(reason, sizeof(reason));
         return sonde_err_set(err, SONDE_E_VM, "TracePoint", "%s", reason);
     }
-    index_.walk_failed = sonde_rb_has(SONDE_RB_PART_WALK) &&
-                         (sonde_rb_protect(walk, Qnil, NULL) != 0 || index_.is_short);
-    sonde_rb_index_forget();
+    index_.walk_failed = sonde_rb_has(SONDE_RB_PART_WALK) && !try_to_walk_on();
+    drop_all(); /* a large heap is walked when there is a question */
     return SONDE_OK;
 }
 
@@ -397,5 +677,5 @@ sonde_rb_index_stop(void)
         sonde_rb_protect(stop_listening, index_.tracepoint, NULL);
         index_.tracepoint = Qnil;
     }
-    sonde_rb_index_forget();
+    drop_all();
 }

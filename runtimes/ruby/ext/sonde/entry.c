@@ -8,10 +8,16 @@
 #include "code_index.h"
 #include "compat/compat_verify.h"
 #include "compat/hold.h"
+#include "compat/target_hooks.h"
 #include "core/base/clock.h"
+#include "follow.h"
+#include "methods.h"
 #include "protect.h"
 #include "state.h"
 #include "test_support.h"
+#include "throwables.h"
+#include "trace.h"
+#include "values.h"
 #include "vm_thread.h"
 
 #include <stdio.h>
@@ -34,7 +40,7 @@ static VALUE
 count_ractors(VALUE unused)
 {
     (void)unused;
-    return rb_funcall(rb_cRactor, rb_intern("count"), 0);
+    return rb_funcall(rb_path2class("Ractor"), rb_intern("count"), 0);
 }
 
 bool
@@ -81,6 +87,8 @@ sonde_rb_safe_point(void)
     tell_of_ractors();
     sonde_rb_adapter_end_silent();
     sonde_rb_adapter_tell_vanished();
+    sonde_rb_follow();
+    sonde_rb_trace_look();
     sonde_agent_safe_point(sonde_rb.agent);
     sonde_rb_index_forget();
     sonde_rb_release(held);
@@ -103,7 +111,26 @@ tell_faults(void)
     if (!sonde_rb_can_hold()) {
         sonde_agent_fault(sonde_rb.agent, SONDE_RB_HOLD_PART, words, sonde_rb.version);
     }
+    if (sonde_rb_has(SONDE_RB_PART_FRAMES) && !sonde_rb_target_is_known()) {
+        sonde_agent_fault(sonde_rb.agent, SONDE_RB_TARGET_HOOKS_PART, words,
+                          sonde_rb.version);
+    }
     sonde_rb_index_tell_faults();
+}
+
+static VALUE
+init_methods(VALUE unused)
+{
+    sonde_rb_methods_init();
+    sonde_rb_throwables_init();
+    return unused;
+}
+
+static VALUE
+note_main_ractor(VALUE unused)
+{
+    sonde_rb_note_main_ractor();
+    return unused;
 }
 
 static void
@@ -111,14 +138,20 @@ verify(void)
 {
     sonde_rb_hold_init(); /* first: the rest is called with everything else held back */
     uint32_t held = sonde_rb_hold();
+    sonde_rb_protect(note_main_ractor, Qnil, NULL);
     VALUE verbose = ruby_verbose;
     ruby_verbose =
         Qnil; /* the code that is checked with is not of the application's style */
     sonde_rb.parts = sonde_rb_verify(sonde_rb.forced);
     sonde_rb.checked = (1u << SONDE_RB_PART_COUNT) - 1;
     if (sonde_rb_is_tracing_barred()) {
-        sonde_rb.checked &= ~(1u << SONDE_RB_PART_FRAMES | 1u << SONDE_RB_PART_LOCALS);
+        sonde_rb.checked &= ~(1u << SONDE_RB_PART_FRAMES | 1u << SONDE_RB_PART_LOCALS |
+                              1u << SONDE_RB_PART_UNWINDING);
     }
+    if (sonde_rb_protect(init_methods, Qnil, NULL) != 0) {
+        sonde_rb.parts &= ~(1u << SONDE_RB_PART_METHODS);
+    }
+    sonde_rb_values_init();
     ruby_verbose = verbose;
     sonde_rb_release(held);
 }
@@ -187,6 +220,8 @@ void
 sonde_rb_after_fork_child(void)
 {
     if (sonde_rb_is_running()) {
+        sonde_rb_protect(note_main_ractor, Qnil,
+                         NULL); /* whichever it was in the parent */
         sonde_rb_look_for_fork();
     }
 }
@@ -276,6 +311,9 @@ native_report(VALUE self)
     (void)self;
     if (sonde_rb.agent == NULL) {
         return rb_utf8_str_new_cstr("{}");
+    }
+    if (sonde_rb_is_running()) {
+        sonde_rb_look_for_fork();
     }
     size_t size = sonde_agent_testonly_report(sonde_rb.agent, NULL, 0) + 1;
     for (;;) {

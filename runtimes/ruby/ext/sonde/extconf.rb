@@ -15,7 +15,7 @@ require "shellwords"
 module SondeBuild
   HERE = File.dirname(File.expand_path(__FILE__))
   ROOT = File.expand_path("../../../..", HERE)
-  SUPPORTED = ["3.1"]
+  SUPPORTED = ["2.7", "3.0", "3.1", "3.2", "3.3", "3.4"]
   CONFIG = RbConfig::CONFIG
 
   class << self
@@ -102,12 +102,14 @@ module SondeBuild
 
     # RubyGems runs clean, all and install; there is nothing left to do but the last.
     def write_makefile(file)
-      target = Shellwords.escape(File.join(CONFIG["sitearchdir"], "sonde")).gsub("$", "$$")
+      target = Shellwords.escape(CONFIG["sitearchdir"]).gsub("$", "$$")
+      # RubyGems says where to: before 3.4 in RbConfig, since then to make.
       File.write("Makefile", <<-MAKE.gsub(/^      /, ""))
+      sitearchdir = #{target}
       all clean distclean:
       install:
-      \tmkdir -p $(DESTDIR)#{target}
-      \tcp #{file} $(DESTDIR)#{target}/
+      \tmkdir -p $(DESTDIR)$(sitearchdir)/sonde
+      \tcp #{file} $(DESTDIR)$(sitearchdir)/sonde/
       .PHONY: all clean distclean install
       MAKE
     end

@@ -3,6 +3,7 @@
 
 #include "adapter.h"
 #include "code_index.h"
+#include "find_method.h"
 #include "lines.h"
 #include "names.h"
 #include "protect.h"
@@ -13,62 +14,7 @@
 #include <stdlib.h>
 
 #define NEAREST_EACH 3 /* before and after */
-#define FILE_MEMOS 256
 #define LISTED_BYTES 400
-
-/* --- The sequences of one file -------------------------------------------------------------- */
-
-struct in_file {
-    struct sonde_rb_wanted_file wanted;
-    unsigned best;
-    /* The answers for names that were seen: the sequences of one file share them. */
-    struct {
-        VALUE path, realpath;
-        unsigned match;
-    } memos[FILE_MEMOS];
-};
-
-static unsigned
-match_of(struct in_file *search, const struct sonde_rb_iseq *iseq)
-{
-    VALUE realpath = rb_iseq_realpath(iseq), path = rb_iseq_path(iseq);
-    if (NIL_P(realpath)) {
-        return SONDE_RB_FILE_OTHER; /* eval'd */
-    }
-    size_t i = ((uintptr_t)realpath >> 3 ^ (uintptr_t)path >> 4) % FILE_MEMOS;
-    if (search->memos[i].realpath != realpath || search->memos[i].path != path) {
-        unsigned match = sonde_rb_file_match(&search->wanted, sonde_rb_text(realpath));
-        unsigned other = path != realpath
-                             ? sonde_rb_file_match(&search->wanted, sonde_rb_text(path))
-                             : match;
-        search->memos[i].realpath = realpath;
-        search->memos[i].path = path;
-        search->memos[i].match = match > other ? match : other;
-    }
-    return search->memos[i].match;
-}
-
-/* Brings those that match best to the front. */
-static size_t
-choose(const struct sonde_rb_iseq **list, size_t count, void *arg)
-{
-    struct in_file *search = arg;
-    size_t chosen = 0;
-    for (size_t i = 0; i < count; i++) {
-        unsigned match = match_of(search, list[i]);
-        if (match == SONDE_RB_FILE_OTHER || match < search->best) {
-            continue;
-        }
-        if (match > search->best) {
-            search->best = match;
-            chosen = 0; /* a better match beats all that only end alike */
-        }
-        const struct sonde_rb_iseq *iseq = list[i];
-        list[i] = list[chosen];
-        list[chosen++] = iseq;
-    }
-    return chosen;
-}
 
 /* --- What they are to each other ------------------------------------------------------------- */
 
@@ -99,7 +45,7 @@ struct search {
     struct seq *seqs; /* [i] belongs to wrappers[i] */
     int *by_address;  /* index + 1 into seqs; 0: free */
     size_t mask;
-    struct sonde_rb_wanted_file *wanted;
+    const struct sonde_rb_wanted_file *wanted;
     struct sonde_finding *finding;
     struct nearest nearest;
     int places;
@@ -356,7 +302,7 @@ report(struct search *search, int i)
     struct sonde_place place = {.code = sonde_rb_index_code_of(wrapper_of(search, i)),
                                 .position = sonde_rb_position(search->line, seq->event)};
     int result = sonde_finding_place(
-        search->finding, place, sonde_rb_text(rb_iseq_realpath(seq->iseq)),
+        search->finding, place, sonde_rb_text(sonde_rb_iseq_file(seq->iseq)),
         sonde_rb_text(rb_iseq_label(seq->iseq)), search->line);
     search->failed = result != SONDE_OK ? result : search->failed;
     search->places++;
@@ -451,7 +397,7 @@ offer_nearest(struct sonde_finding *finding, const struct nearest *nearest)
 static struct sonde_str
 file_of(const struct search *search, int i)
 {
-    return sonde_rb_text(rb_iseq_realpath(search->seqs[i].iseq));
+    return sonde_rb_text(sonde_rb_iseq_file(search->seqs[i].iseq));
 }
 
 /* "a.rb, b.rb" of all files, cut at `size`; returns how many. */
@@ -505,24 +451,6 @@ say_not_executable(struct search *search)
     }
 }
 
-/* Whether `require` knows the file, or it is the program's own. Ctx: sonde_rb_protect. */
-static VALUE
-look_among_features(VALUE arg)
-{
-    struct search *search = (struct search *)arg;
-    VALUE features = rb_gv_get("$LOADED_FEATURES");
-    bool is_found =
-        sonde_rb_file_match(search->wanted, sonde_rb_text(rb_gv_get("$0"))) > 0;
-    for (long i = 0; RB_TYPE_P(features, T_ARRAY) && i < RARRAY_LEN(features); i++) {
-        is_found =
-            is_found || sonde_rb_file_match(search->wanted,
-                                            sonde_rb_text(RARRAY_AREF(features, i))) > 0;
-    }
-    search->is_feature = is_found;
-    RB_GC_GUARD(features);
-    return Qnil;
-}
-
 static void
 say_no_code(struct search *search)
 {
@@ -568,35 +496,35 @@ search_init(struct search *search)
 static int
 find_line(const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
-    struct in_file file = {0};
-    VALUE wrappers = Qnil;
-    sonde_rb_wanted_file_init(&file.wanted, def->location.file);
-    int result = sonde_rb_index_take(choose, &file, &wrappers);
-    if (result != SONDE_OK) {
-        return result;
+    struct sonde_rb_found found;
+    int answer = sonde_rb_index_ask(def->location.file, &found);
+    if (found.wrappers == Qnil) {
+        return answer;
     }
+    int result = answer;
     struct search search = {
-        .wrappers = wrappers,
+        .wrappers = found.wrappers,
         .line = def->location.line,
-        .count = (int)RARRAY_LEN(wrappers),
-        .wanted = &file.wanted,
+        .count = (int)RARRAY_LEN(found.wrappers),
+        .wanted = found.wanted,
+        .is_feature = found.is_feature,
         .finding = finding,
     };
     if (!search_init(&search)) {
         result = SONDE_E_NOMEM;
-    } else if (sonde_rb_protect(look_among_features, (VALUE)&search, NULL) != 0 ||
-               sonde_rb_protect(find_places, (VALUE)&search, NULL) != 0) {
+    } else if (sonde_rb_protect(find_places, (VALUE)&search, NULL) != 0) {
         result = SONDE_E_VM;
     } else if (search.failed != SONDE_OK) {
         result = search.failed;
-    } else if (search.places == 0 && search.has_live) {
-        say_not_executable(&search);
-    } else if (search.places == 0) {
-        say_no_code(&search);
+    } else if (search.places == 0 && answer == SONDE_OK) {
+        if (search.has_live) {
+            say_not_executable(&search);
+        } else {
+            say_no_code(&search);
+        }
     }
     free(search.seqs);
     free(search.by_address);
-    RB_GC_GUARD(wrappers);
     return result;
 }
 
@@ -613,9 +541,9 @@ sonde_rb_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding
                             "Ractors are running, which can not be kept from the code "
                             "meanwhile: set the probe again when they are over");
     } else if (def->location.line == 0) {
-        sonde_finding_cause(finding, SONDE_CAUSE_UNSUPPORTED,
-                            "method probes on Ruby are not there yet: give FILE:LINE");
+        return sonde_rb_find_method(def, finding);
     } else {
+        /* Sequences are told apart by where they are: the index holds them there. */
         return find_line(def, finding);
     }
     return SONDE_OK;

@@ -96,22 +96,26 @@ frame_name(const struct sonde_rb_frame *frame, char *buf)
             sonde_rb_id_text(method.id), buf);
     }
     struct sonde_str base = sonde_rb_text(frame->iseq->body->location.base_label);
-    if (!sonde_str_ends_with(label, base)) {
+    struct sonde_str evaled =
+        SONDE_STR("<compiled>"); /* 3.4: until then by the method's name */
+    if (sonde_str_ends_with(label, base)) {
+        label.len -= base.len; /* "block in " */
+    } else if (sonde_str_ends_with(label, evaled)) {
+        label.len -= evaled.len;
+    } else {
         return label;
     }
-    label.len -= base.len; /* "block in " */
     return sonde_rb_method_text(label, method.owner, base, buf);
 }
 
 void
-sonde_rb_write_stack(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
-                     uint32_t line)
+sonde_rb_write_frames(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
+                      uint32_t line)
 {
     char buf[SONDE_RB_NAME_BYTES];
     struct sonde_str file = {"", 0};
     const struct sonde_rb_frame *end = sonde_rb_stack_end(context);
     const struct sonde_rb_frame *located = NULL; /* the Ruby frame of `file` and `line` */
-    sonde_tape_stack_begin(tape);
     if (line != 0 && sonde_rb_frame_is_ruby(frame)) {
         file = sonde_rb_text(rb_iseq_path(frame->iseq));
         located = frame;
@@ -128,7 +132,26 @@ sonde_rb_write_stack(struct sonde_tape *tape, const struct sonde_rb_frame *frame
             break;
         }
     }
+}
+
+void
+sonde_rb_write_stack(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
+                     uint32_t line)
+{
+    sonde_tape_stack_begin(tape);
+    sonde_rb_write_frames(tape, frame, line);
     sonde_tape_stack_end(tape);
+}
+
+size_t
+sonde_rb_count_frames(const struct sonde_rb_frame *frame)
+{
+    const struct sonde_rb_frame *end = sonde_rb_stack_end(context);
+    size_t count = 0;
+    for (; frame != NULL; frame = next_frame(frame, end)) {
+        count++;
+    }
+    return count;
 }
 
 /* --- Thread --------------------------------------------------------------------------------- */

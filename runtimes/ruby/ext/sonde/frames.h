@@ -29,6 +29,11 @@ void sonde_rb_frames_after_fork(void);
 void sonde_rb_write_stack(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
                           uint32_t line);
 
+/* The same without beginning and end of a stack; and how many frames it would write at the most. */
+void sonde_rb_write_frames(struct sonde_tape *tape, const struct sonde_rb_frame *frame,
+                           uint32_t line);
+size_t sonde_rb_count_frames(const struct sonde_rb_frame *frame);
+
 /* Writes the group ARGUMENTS: `self`, then the parameters of the method, or of the block when
  * the frame is a block's, by their names in order. */
 void sonde_rb_write_arguments(struct sonde_tape *tape,

@@ -4,6 +4,7 @@
 #include "adapter.h"
 #include "frames.h"
 #include "state.h"
+#include "trace.h"
 
 #include <errno.h>
 
@@ -12,6 +13,7 @@ static void
 capture_line(struct sonde_hit *hit, const struct sonde_rb_frame *frame)
 {
     sonde_rb_write_thread(hit->tape);
+    sonde_rb_write_trace(hit->tape);
     if (frame != NULL && hit->def->captures_stack) {
         sonde_rb_write_stack(hit->tape, frame, hit->def->location.line);
     }

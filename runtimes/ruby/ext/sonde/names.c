@@ -45,26 +45,63 @@ match_elsewhere(struct sonde_str wanted, struct sonde_str name)
     return parts < SONDE_RB_FILE_ENDS ? parts : SONDE_RB_FILE_ENDS - 1;
 }
 
-void
-sonde_rb_wanted_file_init(struct sonde_rb_wanted_file *wanted, struct sonde_str name)
+/* --- Names ---------------------------------------------------------------------------------- */
+
+static const struct sonde_rb_identity *
+identify(struct sonde_rb_identity *identity, struct sonde_str name)
 {
-    struct stat unused;
-    wanted->name = sonde_path_plain(name, wanted->buf);
+    struct stat found;
+    if (!identity->is_known) {
+        identity->is_known = true;
+        identity->exists = sonde_path_stat(name, &found);
+        if (identity->exists) {
+            identity->device = found.st_dev;
+            identity->inode = found.st_ino;
+        }
+    }
+    return identity;
+}
+
+static bool
+is_same_file(const struct sonde_rb_wanted_file *wanted, struct sonde_rb_known_file *file)
+{
+    if (!wanted->identity.exists || !sonde_str_eq(sonde_path_base_name(wanted->name),
+                                                  sonde_path_base_name(file->name))) {
+        return false;
+    }
+    const struct sonde_rb_identity *other = identify(&file->identity, file->name);
+    return other->exists && other->device == wanted->identity.device &&
+           other->inode == wanted->identity.inode;
+}
+
+void
+sonde_rb_wanted_file_init(struct sonde_rb_wanted_file *wanted, struct sonde_str name,
+                          char *buf)
+{
+    memset(wanted, 0, sizeof(*wanted));
+    wanted->name = sonde_path_plain(name, buf);
     wanted->is_elsewhere = wanted->name.len > 0 && wanted->name.ptr[0] == '/' &&
                            wanted->name.len < SONDE_PATH_BYTES &&
-                           !sonde_path_stat(wanted->name, &unused);
+                           !identify(&wanted->identity, wanted->name)->exists;
+}
+
+void
+sonde_rb_known_file_init(struct sonde_rb_known_file *file, struct sonde_str name,
+                         char *buf)
+{
+    memset(file, 0, sizeof(*file));
+    file->name = sonde_path_plain(name, buf);
 }
 
 unsigned
-sonde_rb_file_match(const struct sonde_rb_wanted_file *wanted, struct sonde_str name)
+sonde_rb_file_match(const struct sonde_rb_wanted_file *wanted,
+                    struct sonde_rb_known_file *file)
 {
-    char buf[SONDE_PATH_BYTES];
-    struct sonde_str given = wanted->name;
-    name = sonde_path_plain(name, buf);
+    struct sonde_str given = wanted->name, name = file->name;
     if (given.len == 0) {
         return SONDE_RB_FILE_OTHER;
     }
-    if (sonde_str_eq(name, given) || sonde_path_is_same_file(name, given)) {
+    if (sonde_str_eq(name, given) || is_same_file(wanted, file)) {
         return SONDE_RB_FILE_SAME;
     }
     if (name.len > given.len && name.ptr[name.len - given.len - 1] == '/' &&

@@ -19,20 +19,38 @@ enum {
     SONDE_RB_FILE_SAME, /* the same name, or one that leads to the same file */
 };
 
+/* Which file of the system a name leads to, if any: what is asked once of each name. */
+struct sonde_rb_identity {
+    bool is_known, exists;
+    dev_t device;
+    ino_t inode;
+};
+
 /* A name that files are held against. */
 struct sonde_rb_wanted_file {
-    struct sonde_str name; /* without detours; in `buf` or lent */
-    char buf[SONDE_PATH_BYTES];
+    struct sonde_str name; /* without detours; lent */
+    struct sonde_rb_identity identity;
     /* It is absolute and there is no such file here: it may have been named on another machine, so
      * that files under another root fit too. */
     bool is_elsewhere;
 };
 
-void sonde_rb_wanted_file_init(struct sonde_rb_wanted_file *wanted,
-                               struct sonde_str name);
+/* A name that the VM has for a file. */
+struct sonde_rb_known_file {
+    struct sonde_str name; /* without detours; lent */
+    struct sonde_rb_identity identity;
+};
 
-/* `name` is one that the VM has for a file. Asks the system about files of the same last name. */
+/* `buf`, of SONDE_PATH_BYTES, has to live as long as the result, and so has `name`. Asks the system
+ * about the file. */
+void sonde_rb_wanted_file_init(struct sonde_rb_wanted_file *wanted, struct sonde_str name,
+                               char *buf);
+void sonde_rb_known_file_init(struct sonde_rb_known_file *file, struct sonde_str name,
+                              char *buf);
+
+/* Whatever fits has the same last name as what is wanted. Asks the system about `file` where that
+ * decides. */
 unsigned sonde_rb_file_match(const struct sonde_rb_wanted_file *wanted,
-                             struct sonde_str name);
+                             struct sonde_rb_known_file *file);
 
 #endif

@@ -4,6 +4,7 @@
 #include "compat/bigdecimal.h"
 #include "state.h"
 #include "text.h"
+#include "times.h"
 
 #include <stdio.h>
 
@@ -112,67 +113,6 @@ sonde_rb_write_bignum(struct sonde_tape *tape, struct sonde_str type, VALUE valu
     write_hex(tape, type, digits, bytes, sign < 0);
 }
 
-/* --- Strings -------------------------------------------------------------------------------- */
-
-/* Those that have a fixed index: encindex.h. */
-enum { INDEX_BINARY = 0, INDEX_UTF8 = 1, INDEX_ASCII = 2 };
-
-static bool
-is_little_endian(void)
-{
-    const uint16_t one = 1;
-    unsigned char first;
-    memcpy(&first, &one, 1);
-    return first == 1;
-}
-
-/* How the bytes of a string of that encoding can be read; *unit: bytes of a unit. */
-static enum sonde_encoding
-encoding_of(VALUE string, size_t *unit)
-{
-    int index = RB_ENCODING_GET_INLINED(string);
-    *unit = 1;
-    if (index == INDEX_UTF8 || index == INDEX_ASCII) {
-        bool is_ascii = (RBASIC(string)->flags & RUBY_ENC_CODERANGE_MASK) ==
-                        (VALUE)RUBY_ENC_CODERANGE_7BIT;
-        return is_ascii ? SONDE_ENCODING_ASCII : SONDE_ENCODING_UTF8;
-    }
-    if (index == INDEX_BINARY || index == RUBY_ENCODING_INLINE_MAX) {
-        return SONDE_ENCODING_BYTES;
-    }
-    const rb_encoding *encoding = rb_enc_from_index(index);
-    const char *name = encoding != NULL ? encoding->name : "";
-    if (strcmp(name, "ISO-8859-1") == 0) {
-        return SONDE_ENCODING_LATIN1;
-    }
-    if (strcmp(name, "UTF8-MAC") == 0) {
-        return SONDE_ENCODING_UTF8;
-    }
-    bool is_little = is_little_endian();
-    if (strcmp(name, is_little ? "UTF-16LE" : "UTF-16BE") == 0) {
-        *unit = 2;
-        return SONDE_ENCODING_UCS2;
-    }
-    if (strcmp(name, is_little ? "UTF-32LE" : "UTF-32BE") == 0) {
-        *unit = 4;
-        return SONDE_ENCODING_UCS4;
-    }
-    return SONDE_ENCODING_BYTES;
-}
-
-void
-sonde_rb_write_string(struct sonde_tape *tape, struct sonde_str type, VALUE string)
-{
-    struct sonde_str bytes = sonde_rb_text(string);
-    size_t unit;
-    enum sonde_encoding encoding = encoding_of(string, &unit);
-    if (bytes.len % unit != 0) {
-        encoding = SONDE_ENCODING_BYTES; /* broken off in a character */
-        unit = 1;
-    }
-    sonde_tape_text(tape, type, encoding, bytes.ptr, bytes.len / unit);
-}
-
 /* --- Names ---------------------------------------------------------------------------------- */
 
 static struct sonde_str
@@ -180,11 +120,8 @@ place_text(const struct sonde_rb_iseq *iseq, const char *end, char *buf)
 {
     struct sonde_str file = sonde_rb_text(rb_iseq_path(iseq));
     char tail[64];
-    int len = snprintf(tail, sizeof(tail), ":%ld%s>",
-                       FIXNUM_P(iseq->body->location.first_line)
-                           ? FIX2LONG(iseq->body->location.first_line)
-                           : 0L,
-                       end);
+    int len =
+        snprintf(tail, sizeof(tail), ":%ld%s>", sonde_rb_iseq_first_line(iseq), end);
     size_t at = sonde_rb_append(buf, 0, SONDE_STR("#<Proc "));
     /* A long path gives way to what follows it. */
     size_t room = SONDE_RB_NAME_BYTES - at - bounded(len, sizeof(tail));
@@ -206,7 +143,7 @@ sonde_rb_write_module(struct sonde_tape *tape, struct sonde_str type, VALUE modu
     char buf[SONDE_RB_NAME_BYTES];
     struct sonde_str text = sonde_rb_class_text(module);
     if (RB_TYPE_P(module, T_CLASS) && RB_FL_TEST_RAW(module, RUBY_FL_SINGLETON)) {
-        VALUE of = rb_attr_get(module, sonde_rb_names.attached);
+        VALUE of = sonde_rb_attached_object(module);
         bool is_of_module = RB_TYPE_P(of, T_CLASS) || RB_TYPE_P(of, T_MODULE);
         struct sonde_str name =
             sonde_rb_class_text(is_of_module ? of : sonde_rb_class_of(of));
@@ -219,17 +156,25 @@ sonde_rb_write_module(struct sonde_tape *tape, struct sonde_str type, VALUE modu
     write_text(tape, type, text.ptr, text.len);
 }
 
-void
-sonde_rb_write_opaque(struct sonde_tape *tape, struct sonde_str type, VALUE value)
+static void
+write_address(struct sonde_tape *tape, struct sonde_str type, VALUE value,
+              struct sonde_str remark)
 {
     char buf[SONDE_RB_NAME_BYTES], address[40];
-    int len = snprintf(address, sizeof(address), ":0x%016" PRIxPTR ">", (uintptr_t)value);
+    int len = snprintf(address, sizeof(address), ":0x%016" PRIxPTR, (uintptr_t)value);
     struct sonde_str name = {type.ptr, type.len < 400 ? type.len : 400};
     size_t at = sonde_rb_append(buf, 0, SONDE_STR("#<"));
     at = sonde_rb_append(buf, at, name);
     at = sonde_rb_append(buf, at,
                          (struct sonde_str){address, bounded(len, sizeof(address))});
-    write_text(tape, type, buf, at);
+    at = sonde_rb_append(buf, at, remark);
+    write_text(tape, type, buf, sonde_rb_append(buf, at, SONDE_STR(">")));
+}
+
+void
+sonde_rb_write_opaque(struct sonde_tape *tape, struct sonde_str type, VALUE value)
+{
+    write_address(tape, type, value, SONDE_STR(""));
 }
 
 void
@@ -264,15 +209,16 @@ void
 sonde_rb_write_io(struct sonde_tape *tape, struct sonde_str type, VALUE io)
 {
     char buf[SONDE_RB_NAME_BYTES], descriptor[32];
-    const rb_io_t *file = RFILE(io)->fptr;
-    if (file == NULL) {
+    struct sonde_rb_io file;
+    if (!sonde_rb_io_of_object(io, &file)) {
         sonde_rb_write_opaque(tape, type, io); /* not initialized */
         return;
     }
-    struct sonde_str name = sonde_rb_text(file->pathv);
-    struct sonde_str state = file->fd < 0 ? SONDE_STR(" (closed)>") : SONDE_STR(">");
+    struct sonde_str name = sonde_rb_text(file.path);
+    struct sonde_str state =
+        file.descriptor < 0 ? SONDE_STR(" (closed)>") : SONDE_STR(">");
     if (name.len == 0) {
-        int len = snprintf(descriptor, sizeof(descriptor), "fd %d", file->fd);
+        int len = snprintf(descriptor, sizeof(descriptor), "fd %d", file.descriptor);
         name = (struct sonde_str){descriptor, bounded(len, sizeof(descriptor))};
     }
     size_t at = sonde_rb_append(buf, 0, SONDE_STR("#<"));
@@ -283,97 +229,6 @@ sonde_rb_write_io(struct sonde_tape *tape, struct sonde_str type, VALUE io)
                          (struct sonde_str){name.ptr, name.len < 280 ? name.len : 280});
     at = sonde_rb_append(buf, at, state);
     write_text(tape, type, buf, at);
-}
-
-/* --- Times ---------------------------------------------------------------------------------- */
-
-/* The whole seconds since 1970 and the nanoseconds above them, rounded down. False: no number
- * of a sensible size. */
-static bool
-get_moment(VALUE time, int64_t *seconds, int *nanoseconds)
-{
-    /* A part of a nanosecond, as a time made of a Float has, is a Rational. */
-    bool is_rational = RB_TYPE_P(time, T_RATIONAL);
-    VALUE numerator = is_rational ? rb_rational_num(time) : time;
-    VALUE denominator = is_rational ? rb_rational_den(time) : INT2FIX(1);
-    uint64_t words[2] = {0, 0};
-    if (!FIXNUM_P(denominator) || FIX2LONG(denominator) <= 0 ||
-        !(FIXNUM_P(numerator) || RB_TYPE_P(numerator, T_BIGNUM)) ||
-        rb_absint_size(numerator, NULL) > 15) {
-        return false;
-    }
-    int sign =
-        rb_integer_pack(numerator, words, 2, sizeof(words[0]), 0,
-                        INTEGER_PACK_LSWORD_FIRST | INTEGER_PACK_NATIVE_BYTE_ORDER);
-    __int128 whole = (__int128)((unsigned __int128)words[1] << 64 | words[0]);
-    __int128 by = FIX2LONG(denominator);
-    whole = sign < 0 ? -((whole + by - 1) / by) : whole / by;
-    __int128 rest = whole % 1000000000;
-    rest += rest < 0 ? 1000000000 : 0;
-    whole = (whole - rest) / 1000000000;
-    if (whole > INT64_MAX / 1000 || whole < INT64_MIN / 1000) {
-        return false;
-    }
-    *seconds = (int64_t)whole;
-    *nanoseconds = (int)rest;
-    return true;
-}
-
-/* The proleptic Gregorian date of a day counted from 1970-01-01: years that begin in March put
- * the leap day last. */
-static void
-date_of_day(int64_t day, int64_t *year, int *month, int *of_month)
-{
-    int64_t since = day + 719468; /* 0000-03-01 */
-    int64_t era = (since >= 0 ? since : since - 146096) / 146097;
-    int64_t of_era = since - era * 146097;
-    int64_t years = (of_era - of_era / 1460 + of_era / 36524 - of_era / 146096) / 365;
-    int64_t of_year = of_era - (365 * years + years / 4 - years / 100);
-    int64_t shifted = (5 * of_year + 2) / 153;
-    *of_month = (int)(of_year - (153 * shifted + 2) / 5 + 1);
-    *month = (int)(shifted < 10 ? shifted + 3 : shifted - 9);
-    *year = years + era * 400 + (*month <= 2);
-}
-
-/* "2026-03-01T12:30:00.25+02:00". A time whose zone has not been asked for yet is shown in
- * UTC: finding the zone would change the object. */
-static bool
-try_write_time(struct sonde_tape *tape, struct sonde_str type, VALUE value)
-{
-    struct sonde_rb_time inside;
-    int64_t seconds;
-    int rest;
-    if (!sonde_rb_has(SONDE_RB_PART_VALUES) || !sonde_rb_time_of_object(value, &inside) ||
-        !get_moment(inside.nanoseconds, &seconds, &rest)) {
-        return false;
-    }
-    long offset =
-        inside.has_offset && FIXNUM_P(inside.offset) ? FIX2LONG(inside.offset) : 0;
-    bool is_utc = inside.is_utc || !inside.has_offset || !FIXNUM_P(inside.offset);
-    if (offset <= -86400 || offset >= 86400) {
-        return false;
-    }
-    seconds += offset;
-    int64_t day = (seconds >= 0 ? seconds : seconds - 86399) / 86400, year;
-    int clock = (int)(seconds - day * 86400), month, of_month;
-    date_of_day(day, &year, &month, &of_month);
-    char text[80], fraction[16] = "", zone[16] = "Z";
-    if (rest != 0) {
-        int places = snprintf(fraction, sizeof(fraction), ".%09d", rest);
-        while (fraction[--places] == '0') {
-            fraction[places] = '\0';
-        }
-    }
-    if (!is_utc) {
-        long ahead = offset < 0 ? -offset : offset;
-        snprintf(zone, sizeof(zone), "%c%02d:%02d", offset < 0 ? '-' : '+',
-                 (int)(ahead / 3600), (int)(ahead / 60 % 60));
-    }
-    int len = snprintf(text, sizeof(text), "%04lld-%02d-%02dT%02d:%02d:%02d%s%s",
-                       (long long)year, month, of_month, clock / 3600, clock / 60 % 60,
-                       clock % 60, fraction, zone);
-    sonde_tape_text(tape, type, SONDE_ENCODING_ASCII, text, bounded(len, sizeof(text)));
-    return true;
 }
 
 /* --- Decimal numbers ------------------------------------------------------------------------- */
@@ -502,7 +357,7 @@ try_write_proc(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 bool
 sonde_rb_try_write_data(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 {
-    if (!RTYPEDDATA_P(value) || RTYPEDDATA_DATA(value) == NULL) {
+    if (!RTYPEDDATA_P(value) || sonde_rb_data(value) == NULL) {
         return false;
     }
     /* The kinds that are CRuby's own, by names that are theirs. A class of the application's may
@@ -511,8 +366,11 @@ sonde_rb_try_write_data(struct sonde_tape *tape, struct sonde_str type, VALUE va
     if (strcmp(kind, "BigDecimal") == 0) {
         return try_write_decimal(tape, type, value);
     }
-    if (strcmp(kind, "time") == 0 && RTEST(rb_obj_is_kind_of(value, rb_cTime))) {
-        return try_write_time(tape, type, value);
+    if (strcmp(kind, "time") == 0) {
+        return sonde_rb_try_write_time(tape, type, value);
+    }
+    if (strcmp(kind, "Date") == 0) {
+        return sonde_rb_try_write_date(tape, type, value);
     }
     if (strcmp(kind, "proc") == 0 && RTEST(rb_obj_is_proc(value))) {
         return try_write_proc(tape, type, value);
@@ -520,9 +378,16 @@ sonde_rb_try_write_data(struct sonde_tape *tape, struct sonde_str type, VALUE va
     if (strcmp(kind, "method") == 0 && RTEST(rb_obj_is_method(value))) {
         return try_write_method(tape, type, value);
     }
+    if (strcmp(kind, "mutex") == 0 &&
+        sonde_rb_descends_from(sonde_rb_class_of(value), SONDE_STR("Thread::Mutex"))) {
+        write_address(tape, type, value,
+                      RTEST(rb_mutex_locked_p(value)) ? SONDE_STR(" (locked)")
+                                                      : SONDE_STR(""));
+        return true;
+    }
     if (strcmp(kind, "encoding") == 0 && RTEST(rb_obj_is_kind_of(value, rb_cEncoding))) {
         struct sonde_str name =
-            sonde_str_from(((const rb_encoding *)RTYPEDDATA_DATA(value))->name);
+            sonde_str_from(((const rb_encoding *)sonde_rb_data(value))->name);
         sonde_tape_text(tape, type, SONDE_ENCODING_ASCII, name.ptr, name.len);
         return true;
     }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * Values that are shown as one text: numbers, strings, times, names of code.
+ * Values that are shown as one text: numbers, names of code, files.
  *
  * Ctx: a hook. Never raises, calls nothing of the application, allocates no object. `type` is
  * what the value is shown as. */
@@ -12,10 +12,6 @@
 
 /* An Integer of more than 62 bits: its digits, or beyond some 300 of them "0x…". */
 void sonde_rb_write_bignum(struct sonde_tape *tape, struct sonde_str type, VALUE value);
-
-/* A String, or the bytes of a Symbol's name. What has no UTF-8 form, or an encoding that is not
- * read here, is written as bytes. */
-void sonde_rb_write_string(struct sonde_tape *tape, struct sonde_str type, VALUE string);
 
 /* A Class or Module by its name. */
 void sonde_rb_write_module(struct sonde_tape *tape, struct sonde_str type, VALUE module);
@@ -30,7 +26,8 @@ void sonde_rb_write_io(struct sonde_tape *tape, struct sonde_str type, VALUE io)
 struct sonde_str sonde_rb_block_text(const struct sonde_rb_iseq *iseq, bool is_lambda,
                                      char *buf);
 
-/* T_DATA of CRuby's own kinds: Proc, Method, Time, Encoding; and BigDecimal. False: none of them. */
+/* T_DATA of CRuby's own kinds that are shown as one text: Proc, Method, Time, Encoding, Mutex; and BigDecimal,
+ * Date. False: none of them. */
 bool sonde_rb_try_write_data(struct sonde_tape *tape, struct sonde_str type, VALUE value);
 
 /* "#<Shop::Cart:0x00007f…>", as Object#inspect shows what has nothing to show. */

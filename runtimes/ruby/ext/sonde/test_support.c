@@ -9,13 +9,15 @@
 #include "compat/hold.h"
 #include "core/base/clock.h"
 #include "core/capture/tape_reader.h"
+#include "follow.h"
 #include "protect.h"
 #include "state.h"
+#include "trace.h"
 #include "vm_thread.h"
 
 #include <ruby/encoding.h>
 
-#include <malloc.h>
+#include "compat/malloced.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -186,9 +188,17 @@ decode_group(struct decoding *at, VALUE section)
 static VALUE
 decode_section(struct decoding *at)
 {
+    static const char *const outcomes[] = {"",       "returned",  "raised",
+                                           "closed", "cancelled", "left"};
     VALUE section = rb_hash_new();
-    for (next(at); at->event.kind == SONDE_TAPE_GROUP_BEGIN; next(at)) {
-        decode_group(at, section);
+    for (next(at);
+         at->event.kind == SONDE_TAPE_GROUP_BEGIN || at->event.kind == SONDE_TAPE_OUTCOME;
+         next(at)) {
+        if (at->event.kind == SONDE_TAPE_OUTCOME) {
+            put(section, "outcome", rb_utf8_str_new_cstr(outcomes[at->event.outcome]));
+        } else {
+            decode_group(at, section);
+        }
     }
     return section;
 }
@@ -205,6 +215,17 @@ decode_header(VALUE hash, const struct sonde_tape_header *header)
     put(hash, "line", UINT2NUM(header->line));
 }
 
+static VALUE
+hex_of(const unsigned char *bytes, size_t size)
+{
+    char text[32];
+    for (size_t i = 0; i < size; i++) {
+        text[2 * i] = "0123456789abcdef"[bytes[i] >> 4];
+        text[2 * i + 1] = "0123456789abcdef"[bytes[i] & 15];
+    }
+    return text_of((struct sonde_str){text, 2 * size});
+}
+
 static void
 decode_part(struct decoding *at, VALUE hash)
 {
@@ -213,6 +234,10 @@ decode_part(struct decoding *at, VALUE hash)
     case SONDE_TAPE_THREAD:
         put(hash, "thread_id", ULL2NUM(at->event.id));
         put(hash, "thread_name", text_of(at->event.text));
+        break;
+    case SONDE_TAPE_TRACE:
+        put(hash, "trace_id", hex_of(at->event.trace_id, 16));
+        put(hash, "span_id", hex_of(at->event.span_id, 8));
         break;
     case SONDE_TAPE_STACK_BEGIN:
         put(hash, "stack", decode_stack(at));
@@ -276,10 +301,12 @@ apply(VALUE self, VALUE json)
     StringValue(json);
     struct sonde_err err = SONDE_ERR_INIT;
     uint32_t held = sonde_rb_hold();
+    sonde_rb_trace_look(); /* as a safe point does */
     int result = sonde_agent_testonly_apply(
         sonde_rb.agent, (struct sonde_str){RSTRING_PTR(json), (size_t)RSTRING_LEN(json)},
         &err);
     sonde_rb_release(held);
+    sonde_rb_index_testonly_drop(); /* what was found for it is not for the next */
     RB_GC_GUARD(json);
     if (result != SONDE_OK) {
         rb_raise(rb_eArgError, "%s: %s: %s", sonde_code_name(result), err.where,
@@ -314,8 +341,7 @@ static VALUE
 malloced(VALUE self)
 {
     (void)self;
-    struct mallinfo2 info = mallinfo2();
-    return SIZET2NUM(info.uordblks + info.hblkhd);
+    return SIZET2NUM(sonde_rb_malloced_bytes());
 }
 
 static VALUE
@@ -383,6 +409,13 @@ safe_points(VALUE self)
 }
 
 static VALUE
+follow(VALUE self)
+{
+    sonde_rb_follow_testonly_now();
+    return safe_point(self);
+}
+
+static VALUE
 sequences(VALUE self, VALUE path)
 {
     (void)self;
@@ -404,13 +437,39 @@ forget_types(VALUE self, VALUE forgets)
     return Qnil;
 }
 
+static VALUE
+all_sequences(VALUE self)
+{
+    (void)self;
+    return sonde_rb_index_testonly_all();
+}
+
+static VALUE
+slice(VALUE self, VALUE pages)
+{
+    (void)self;
+    sonde_rb_index_testonly_slice(NUM2LONG(pages));
+    return Qnil;
+}
+
+static VALUE
+walk(VALUE self)
+{
+    (void)self;
+    return sonde_rb_index_testonly_walk();
+}
+
 void
 sonde_rb_test_support_init(VALUE module)
 {
+    rb_define_singleton_method(module, "all_sequences_testonly", all_sequences, 0);
+    rb_define_singleton_method(module, "slice_testonly", slice, 1);
+    rb_define_singleton_method(module, "walk_testonly", walk, 0);
     rb_define_singleton_method(module, "apply_testonly", apply, 1);
     rb_define_singleton_method(module, "take_testonly", take, 0);
     rb_define_singleton_method(module, "discard_testonly", discard, 0);
     rb_define_singleton_method(module, "safe_point_testonly", safe_point, 0);
+    rb_define_singleton_method(module, "follow_testonly", follow, 0);
     rb_define_singleton_method(module, "armed_testonly", armed, 0);
     rb_define_singleton_method(module, "carriers_testonly", carriers, 0);
     rb_define_singleton_method(module, "malloced_testonly", malloced, 0);

@@ -22,6 +22,9 @@
  *   call_count_testonly          how many there were since
  *   hold_testonly { … }          runs the block with interrupts held back
  *   ask_testonly                 asks for a safe point, as the agent's thread does; when (ns)
+ *   all_sequences_testonly       the RubyVM::InstructionSequences of all that is of a file and alive
+ *   slice_testonly(pages)        how much of the heap is looked at in a safe point; 0: for 4 ms; -1: none
+ *   walk_testonly                figures of the last walk through the heap
  *   safe_points_testonly         how many there were, and when the last one began (ns) */
 void sonde_rb_test_support_init(VALUE module);
 

@@ -50,6 +50,17 @@ sonde_rb_class_of(VALUE object)
     return rb_class_real(CLASS_OF(object));
 }
 
+bool
+sonde_rb_descends_from(VALUE class, struct sonde_str path)
+{
+    for (; class != 0; class = RCLASS_SUPER(class)) {
+        if (RB_TYPE_P(class, T_CLASS) && sonde_str_eq(path_of(class), path)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t
 sonde_rb_append(char *buf, size_t at, struct sonde_str text)
 {
@@ -67,7 +78,7 @@ sonde_rb_method_text(struct sonde_str prefix, VALUE owner, struct sonde_str name
     if (is_module(owner)) {
         if (RB_TYPE_P(owner, T_CLASS) && RB_FL_TEST_RAW(owner, RUBY_FL_SINGLETON)) {
             mark = SONDE_STR(".");
-            owner = rb_attr_get(owner, sonde_rb_names.attached);
+            owner = sonde_rb_attached_object(owner);
         }
         path = path_of(owner);
     }

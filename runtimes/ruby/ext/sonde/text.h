@@ -27,6 +27,9 @@ struct sonde_str sonde_rb_class_text(VALUE module);
  * no object of a program. */
 VALUE sonde_rb_class_of(VALUE object);
 
+/* Whether a class of that path is the class or one that it derives from. */
+bool sonde_rb_descends_from(VALUE class, struct sonde_str path);
+
 /* "Cart#total" or "Cart.load"; "total" alone where the owner has no name. `prefix` ("block in ")
  * stands before it. Lent from its parts or from `buf` of SONDE_RB_NAME_BYTES. */
 struct sonde_str sonde_rb_method_text(struct sonde_str prefix, VALUE owner,

@@ -6,9 +6,14 @@
  * allocate nothing and can not raise for what they are given here. */
 #include "values.h"
 
+#include "characters.h"
+#include "compat/objects.h"
+#include "protect.h"
+#include "records.h"
 #include "scalars.h"
 #include "state.h"
 #include "text.h"
+#include "trace.h"
 
 #include <stdio.h>
 
@@ -46,17 +51,6 @@ write_entry(st_data_t key, st_data_t value, st_data_t tape)
     return ST_CONTINUE;
 }
 
-static int
-write_key(st_data_t key, st_data_t value, st_data_t tape)
-{
-    (void)value;
-    if (!sonde_tape_next((struct sonde_tape *)tape)) {
-        return ST_STOP;
-    }
-    sonde_rb_write_value((struct sonde_tape *)tape, (VALUE)key);
-    return ST_CONTINUE;
-}
-
 static void
 write_hash(struct sonde_tape *tape, struct sonde_str type, VALUE hash)
 {
@@ -71,7 +65,7 @@ write_hash(struct sonde_tape *tape, struct sonde_str type, VALUE hash)
 struct fields {
     struct sonde_tape *tape;
     uint64_t count;
-    VALUE set_hash; /* the value of @hash */
+    struct sonde_rb_marks marks;
 };
 
 static int
@@ -80,9 +74,7 @@ count_field(ID name, VALUE value, st_data_t arg)
     struct fields *fields = (struct fields *)arg;
     /* Others are a C extension's own, and no program sees them. */
     fields->count += rb_is_instance_id(name) != 0;
-    if (name == sonde_rb_names.set_hash) {
-        fields->set_hash = value;
-    }
+    sonde_rb_note_mark(&fields->marks, name, value);
     return ST_CONTINUE;
 }
 
@@ -103,7 +95,7 @@ write_instance_variable(ID name, VALUE value, st_data_t arg)
 static struct fields
 fields_of(struct sonde_tape *tape, VALUE object)
 {
-    struct fields fields = {.tape = tape, .count = 0, .set_hash = Qnil};
+    struct fields fields = {.tape = tape, .count = 0, .marks = SONDE_RB_NO_MARKS};
     rb_ivar_foreach(object, count_field, (st_data_t)&fields);
     return fields;
 }
@@ -114,19 +106,6 @@ write_fields(struct fields *fields, VALUE object)
     if (fields->count > 0) {
         rb_ivar_foreach(object, write_instance_variable, (st_data_t)fields);
     }
-}
-
-/* What lib/set.rb makes: a Set keeps its members as the keys of a Hash. */
-static bool
-is_set(VALUE class)
-{
-    for (; class != 0; class = RCLASS_SUPER(class)) {
-        if (RB_TYPE_P(class, T_CLASS) &&
-            sonde_str_eq(sonde_rb_text(rb_class_path_cached(class)), SONDE_STR("Set"))) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static void
@@ -161,12 +140,7 @@ write_object(struct sonde_tape *tape, struct sonde_str type, VALUE object)
         return;
     }
     struct fields fields = fields_of(tape, object);
-    if (RB_TYPE_P(fields.set_hash, T_HASH) && is_set(sonde_rb_class_of(object))) {
-        if (sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type,
-                            (uint64_t)RHASH_SIZE(fields.set_hash))) {
-            rb_hash_stlike_foreach(fields.set_hash, write_key, (st_data_t)tape);
-            sonde_tape_close(tape);
-        }
+    if (sonde_rb_try_write_record(tape, type, object, &fields.marks)) {
         return;
     }
     if (sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, fields.count)) {
@@ -175,11 +149,72 @@ write_object(struct sonde_tape *tape, struct sonde_str type, VALUE object)
     }
 }
 
+static void
+write_enumerator(struct sonde_tape *tape, struct sonde_str type,
+                 const struct sonde_rb_enumerator *inside)
+{
+    if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, 2 + !NIL_P(inside->arguments))) {
+        return;
+    }
+    if (sonde_tape_next(tape)) {
+        write_field(tape, SONDE_STR("receiver"), inside->receiver);
+    }
+    if (sonde_tape_next(tape)) {
+        struct sonde_str name = sonde_rb_id_text(inside->method);
+        sonde_tape_name(tape, SONDE_STR("method"));
+        sonde_tape_text(tape, SONDE_STR("Symbol"), SONDE_ENCODING_UTF8, name.ptr,
+                        name.len);
+    }
+    if (!NIL_P(inside->arguments) && sonde_tape_next(tape)) {
+        write_field(tape, SONDE_STR("arguments"), inside->arguments);
+    }
+    sonde_tape_close(tape);
+}
+
+static bool
+try_write_enumerator(struct sonde_tape *tape, struct sonde_str type, VALUE object)
+{
+    struct sonde_rb_enumerator inside;
+    if (!RTYPEDDATA_P(object) ||
+        strcmp(RTYPEDDATA_TYPE(object)->wrap_struct_name, "enumerator") != 0 ||
+        !RTEST(rb_obj_is_kind_of(object, rb_cEnumerator)) ||
+        !sonde_rb_enumerator_of(object, &inside)) {
+        return false;
+    }
+    write_enumerator(tape, type, &inside);
+    return true;
+}
+
+static int
+write_member(VALUE member, VALUE tape)
+{
+    if (!sonde_tape_next((struct sonde_tape *)tape)) {
+        return ST_STOP;
+    }
+    sonde_rb_write_value((struct sonde_tape *)tape, member);
+    return ST_CONTINUE;
+}
+
+static void
+write_core_set(struct sonde_tape *tape, struct sonde_str type, VALUE set)
+{
+    if (sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type,
+                        (uint64_t)sonde_rb_core_set_size(set))) {
+        sonde_rb_core_set_each(set, write_member, (VALUE)tape);
+        sonde_tape_close(tape);
+    }
+}
+
 /* What is written in C: as CRuby's own kinds are, by its instance variables, or not at all. */
 static void
 write_data(struct sonde_tape *tape, struct sonde_str type, VALUE object)
 {
-    if (sonde_rb_try_write_data(tape, type, object)) {
+    if (sonde_rb_is_core_set(object)) {
+        write_core_set(tape, type, object);
+        return;
+    }
+    if (sonde_rb_try_write_data(tape, type, object) ||
+        try_write_enumerator(tape, type, object)) {
         return;
     }
     struct fields fields = fields_of(tape, object);
@@ -191,7 +226,7 @@ write_data(struct sonde_tape *tape, struct sonde_str type, VALUE object)
     }
 }
 
-/* --- Struct and Range ------------------------------------------------------------------------ */
+/* --- Struct, Data and Range ------------------------------------------------------------------------ */
 
 static long
 struct_size(VALUE value)
@@ -199,7 +234,7 @@ struct_size(VALUE value)
     return FIX2LONG(rb_struct_size(value));
 }
 
-/* The names of its members, which the class that Struct.new made keeps; Qnil: it has none. Not
+/* The names of its members, which the class that Struct.new or Data.define made keeps; Qnil: it has none. Not
  * rb_struct_members(), which keeps a copy with each subclass. */
 static VALUE
 struct_members(VALUE value)
@@ -207,7 +242,9 @@ struct_members(VALUE value)
     VALUE class = sonde_rb_class_of(value), members = Qnil;
     for (; class != 0 && class != rb_cStruct && NIL_P(members);
          class = RCLASS_SUPER(class)) {
-        members = rb_attr_get(class, sonde_rb_names.members);
+        if (RB_TYPE_P(class, T_CLASS)) { /* not a module that it includes */
+            members = rb_attr_get(class, sonde_rb_names.members);
+        }
     }
     return RB_TYPE_P(members, T_ARRAY) && RARRAY_LEN(members) == struct_size(value)
                ? members
@@ -312,13 +349,13 @@ write_rational(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 static void
 write_match(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 {
-    const struct RMatch *match = RMATCH(value);
-    struct sonde_str text = sonde_rb_text(match->str);
-    if (match->rmatch == NULL || !RB_TYPE_P(match->str, T_STRING)) {
+    VALUE string = RMATCH(value)->str;
+    struct sonde_str text = sonde_rb_text(string);
+    const struct re_registers *groups = sonde_rb_match_groups(value);
+    if (groups == NULL || !RB_TYPE_P(string, T_STRING)) {
         sonde_rb_write_opaque(tape, type, value); /* not initialized */
         return;
     }
-    const struct re_registers *groups = &match->rmatch->regs;
     if (!sonde_tape_open(tape, SONDE_SHAPE_ELEMENTS, type, (uint64_t)groups->num_regs)) {
         return;
     }
@@ -336,22 +373,39 @@ write_match(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 
 /* --- Any value ------------------------------------------------------------------------------ */
 
+/* "String (before type cast)"; lent from its parts or from `buf` of SONDE_RB_NAME_BYTES. */
+static struct sonde_str
+noted(struct sonde_str type, struct sonde_str note, char *buf)
+{
+    if (note.len == 0) {
+        return type;
+    }
+    size_t at = sonde_rb_append(
+        buf, 0, (struct sonde_str){type.ptr, type.len < 300 ? type.len : 300});
+    return (struct sonde_str){buf, sonde_rb_append(buf, at, note)};
+}
+
 /* Values that are no objects of the heap. False: it is one. */
 static bool
-try_write_immediate(struct sonde_tape *tape, VALUE value)
+try_write_immediate(struct sonde_tape *tape, VALUE value, struct sonde_str note)
 {
+    char buf[SONDE_RB_NAME_BYTES];
     if (FIXNUM_P(value)) {
-        sonde_tape_int(tape, SONDE_STR("Integer"), FIX2LONG(value));
+        sonde_tape_int(tape, noted(SONDE_STR("Integer"), note, buf), FIX2LONG(value));
     } else if (NIL_P(value)) {
-        sonde_tape_null(tape, SONDE_STR("NilClass"));
+        sonde_tape_null(tape, noted(SONDE_STR("NilClass"), note, buf));
     } else if (value == Qtrue) {
-        sonde_tape_number(tape, SONDE_STR("TrueClass"), SONDE_STR("true"));
+        sonde_tape_number(tape, noted(SONDE_STR("TrueClass"), note, buf),
+                          SONDE_STR("true"));
     } else if (value == Qfalse) {
-        sonde_tape_number(tape, SONDE_STR("FalseClass"), SONDE_STR("false"));
+        sonde_tape_number(tape, noted(SONDE_STR("FalseClass"), note, buf),
+                          SONDE_STR("false"));
     } else if (RB_FLONUM_P(value)) {
-        sonde_tape_float(tape, SONDE_STR("Float"), rb_float_value(value));
+        sonde_tape_float(tape, noted(SONDE_STR("Float"), note, buf),
+                         rb_float_value(value));
     } else if (RB_STATIC_SYM_P(value)) {
-        sonde_rb_write_string(tape, SONDE_STR("Symbol"), rb_sym2str(value));
+        sonde_rb_write_string(tape, noted(SONDE_STR("Symbol"), note, buf),
+                              rb_sym2str(value));
     } else if (RB_SPECIAL_CONST_P(value)) {
         sonde_tape_skip(tape, SONDE_STR(""), SONDE_REASON_UNREADABLE);
     } else {
@@ -422,9 +476,10 @@ write_heap_object(struct sonde_tape *tape, struct sonde_str type, VALUE value)
 }
 
 void
-sonde_rb_write_value(struct sonde_tape *tape, VALUE value)
+sonde_rb_write_noted(struct sonde_tape *tape, VALUE value, struct sonde_str note)
 {
-    if (try_write_immediate(tape, value)) {
+    char buf[SONDE_RB_NAME_BYTES];
+    if (try_write_immediate(tape, value, note)) {
         return;
     }
     VALUE class = RBASIC_CLASS(value) != 0 ? sonde_rb_class_of(value) : 0;
@@ -432,7 +487,28 @@ sonde_rb_write_value(struct sonde_tape *tape, VALUE value)
         sonde_tape_skip(tape, SONDE_STR(""), SONDE_REASON_UNREADABLE); /* the VM's own */
         return;
     }
-    write_heap_object(tape, sonde_rb_class_text(class), value);
+    write_heap_object(tape, noted(sonde_rb_class_text(class), note, buf), value);
+}
+
+void
+sonde_rb_write_value(struct sonde_tape *tape, VALUE value)
+{
+    sonde_rb_write_noted(tape, value, SONDE_STR(""));
+}
+
+static VALUE
+init(VALUE unused)
+{
+    sonde_rb_records_init();
+    sonde_rb_trace_init();
+    sonde_rb_objects_learn();
+    return unused;
+}
+
+void
+sonde_rb_values_init(void)
+{
+    sonde_rb_protect(init, Qnil, NULL);
 }
 
 /* --- The message of an exception ------------------------------------------------------------ */
@@ -458,6 +534,21 @@ append_receiver(char *buf, size_t at, VALUE receiver)
     return sonde_rb_append(buf, at, sonde_rb_class_text(sonde_rb_class_of(receiver)));
 }
 
+/* Which part of a NameError's pattern is the receiver: the second; where that is missing (since 3.3)
+ * the third ("an instance of ") and fourth (its class) together. */
+static char
+place_of_receiver(struct sonde_str pattern)
+{
+    char place = '2';
+    for (size_t i = 0; i + 1 < pattern.len; i++) {
+        if (pattern.ptr[i] == '%' && pattern.ptr[i + 1] == '2') {
+            return '2';
+        }
+        place = pattern.ptr[i] == '%' && pattern.ptr[i + 1] == '3' ? '3' : place;
+    }
+    return place;
+}
+
 /* The message of a NameError that the VM raised, which is put together only when somebody asks:
  * from a pattern with %s or %1$s to %4$s, the receiver and a name. */
 static void
@@ -466,7 +557,7 @@ write_name_error(struct sonde_tape *tape, const VALUE *parts)
     char buf[SONDE_RB_NAME_BYTES];
     struct sonde_str pattern = sonde_rb_text(parts[0]);
     size_t at = 0;
-    char next = '1';
+    char next = '1', receiver = place_of_receiver(pattern);
     for (size_t i = 0; i < pattern.len; i++) {
         if (pattern.ptr[i] != '%' || i + 1 == pattern.len) {
             at = sonde_rb_append(buf, at, (struct sonde_str){pattern.ptr + i, 1});
@@ -484,9 +575,9 @@ write_name_error(struct sonde_tape *tape, const VALUE *parts)
             at = sonde_rb_append(buf, at,
                                  SYMBOL_P(parts[2]) ? sonde_rb_text(rb_sym2str(parts[2]))
                                                     : sonde_rb_text(parts[2]));
-        } else if (which == '2') {
+        } else if (which == receiver) {
             at = append_receiver(buf, at, parts[1]);
-        } /* 3 and 4: ":" and its class, which are said already */
+        } /* what is left is ":" and its class, which are said already */
     }
     sonde_tape_text(tape, SONDE_STR("String"), SONDE_ENCODING_UTF8, buf, at);
 }
@@ -499,7 +590,7 @@ name_error_parts(VALUE message)
                    strcmp(RTYPEDDATA_TYPE(message)->wrap_struct_name, "name_err_mesg") ==
                        0 &&
                    RTEST(rb_obj_is_kind_of(message, rb_cNameErrorMesg))
-               ? RTYPEDDATA_DATA(message)
+               ? sonde_rb_data(message)
                : NULL;
 }
 

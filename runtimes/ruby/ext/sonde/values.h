@@ -13,6 +13,13 @@
 
 void sonde_rb_write_value(struct sonde_tape *tape, VALUE value);
 
+/* The same with a remark after its type: "String" and " (before type cast)". */
+void sonde_rb_write_noted(struct sonde_tape *tape, VALUE value, struct sonde_str note);
+
+/* What this and the files that it uses have to look at or to name once. Never raises; what can not be had is
+ * not looked for. Ctx: VM lock, at load, after sonde_rb_verify(). */
+void sonde_rb_values_init(void);
+
 /* The message that an exception was made with, as one value, without asking it; nothing when
  * there is none. */
 void sonde_rb_write_message(struct sonde_tape *tape, VALUE exception);

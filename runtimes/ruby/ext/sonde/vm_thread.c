@@ -24,6 +24,7 @@ static struct {
     uint64_t generation; /* of the one thread that shall live; others end */
     uint64_t ended_generation;
     bool is_interrupted; /* by the VM */
+    int64_t due_ns;      /* when it is to be asked by itself; 0: never */
     _Atomic bool is_asked;
 
     /* VM lock. */
@@ -43,7 +44,7 @@ init_conds(void)
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&vm.wake, NULL);
+    pthread_cond_init(&vm.wake, &attributes);
     pthread_cond_init(&vm.ended, &attributes);
     pthread_condattr_destroy(&attributes);
 }
@@ -63,12 +64,27 @@ sonde_rb_vm_thread_take_ask(void)
     return atomic_exchange(&vm.is_asked, false);
 }
 
+bool
+sonde_rb_vm_thread_is_asked(void)
+{
+    return atomic_load(&vm.is_asked);
+}
+
 void
 sonde_rb_vm_thread_ask(void *ctx)
 {
     (void)ctx;
     pthread_mutex_lock(&vm.mutex);
     atomic_store(&vm.is_asked, true);
+    pthread_cond_broadcast(&vm.wake);
+    pthread_mutex_unlock(&vm.mutex);
+}
+
+void
+sonde_rb_vm_thread_ask_at(int64_t due_ns)
+{
+    pthread_mutex_lock(&vm.mutex);
+    vm.due_ns = due_ns;
     pthread_cond_broadcast(&vm.wake);
     pthread_mutex_unlock(&vm.mutex);
 }
@@ -86,6 +102,24 @@ struct waiting {
     bool goes_on;
 };
 
+/* Until something happened or it is time to ask. The mutex is held. */
+static void
+wait_for_wake(void)
+{
+    if (vm.due_ns == 0) {
+        pthread_cond_wait(&vm.wake, &vm.mutex);
+        return;
+    }
+    struct timespec until = {.tv_sec = vm.due_ns / SONDE_NS_PER_S,
+                             .tv_nsec = vm.due_ns % SONDE_NS_PER_S};
+    if (sonde_clock_mono_ns() >= vm.due_ns) {
+        vm.due_ns = 0;
+        atomic_store(&vm.is_asked, true);
+    } else {
+        pthread_cond_timedwait(&vm.wake, &vm.mutex, &until);
+    }
+}
+
 /* Without the VM lock. */
 static void *
 wait_for_work(void *arg)
@@ -94,7 +128,7 @@ wait_for_work(void *arg)
     pthread_mutex_lock(&vm.mutex);
     while (vm.generation == waiting->generation && !vm.is_interrupted &&
            !atomic_load(&vm.is_asked)) {
-        pthread_cond_wait(&vm.wake, &vm.mutex);
+        wait_for_wake();
     }
     vm.is_interrupted = false;
     waiting->goes_on = vm.generation == waiting->generation;
@@ -116,6 +150,10 @@ interrupt(void *unused)
 static VALUE
 wait_unprotected(VALUE arg)
 {
+    /* Who gives the lock up for a moment has it again before those that wait for it wake up. */
+    if (atomic_load(&vm.is_asked)) {
+        rb_thread_schedule();
+    }
     rb_thread_call_without_gvl(wait_for_work, (void *)arg, interrupt, NULL);
     return Qnil;
 }
@@ -289,7 +327,7 @@ start_job(void *unused)
 static void
 register_start(void)
 {
-    rb_postponed_job_register_one(0, start_job, NULL);
+    sonde_rb_ask_job(start_job);
 }
 
 static void
@@ -417,7 +455,8 @@ sonde_rb_vm_thread_after_fork(void)
     vm.revivals = 0;
     vm.is_put_off = false;
     vm.is_interrupted = false;
-    atomic_store(&vm.is_asked, false);
+    /* What the parent's next safe point would have gone on with is the child's too. */
+    atomic_store(&vm.is_asked, true);
     reset_locks();
     register_start();
 }

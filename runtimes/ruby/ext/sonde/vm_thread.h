@@ -10,6 +10,7 @@
 
 #include <sonde/err.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 /* SONDE_E_VM. Never raises. Ctx: VM lock. */
 int sonde_rb_vm_thread_start(struct sonde_err *err);
@@ -19,6 +20,13 @@ void sonde_rb_vm_thread_stop(void);
 
 /* The adapter's request_safe_point(). Never waits. Any thread, native ones too. */
 void sonde_rb_vm_thread_ask(void *ctx);
+
+/* Asks when the monotonic clock shows that much, if nobody asks before. A later call replaces an earlier
+ * one. Ctx: VM lock. */
+void sonde_rb_vm_thread_ask_at(int64_t due_ns);
+
+/* Whether somebody asked for a safe point that has not begun yet. */
+bool sonde_rb_vm_thread_is_asked(void);
 
 /* Takes note that a safe point is about to be made: true when somebody asked for one since. */
 bool sonde_rb_vm_thread_take_ask(void);

@@ -3,7 +3,7 @@
 module Sonde
   # Nothing here is for applications.
   module Auto
-    SUPPORTED = ["3.1"] unless defined?(SUPPORTED)
+    SUPPORTED = %w[2.7 3.0 3.1 3.2 3.3 3.4] unless defined?(SUPPORTED)
     HERE = File.dirname(File.expand_path(__FILE__)) unless defined?(HERE)
 
     class << self

@@ -27,7 +27,7 @@ static inline const struct sonde_rb_bigdecimal *
 sonde_rb_bigdecimal_of(VALUE value)
 {
     const rb_data_type_t *type = RTYPEDDATA_TYPE(value);
-    const struct sonde_rb_bigdecimal *inside = RTYPEDDATA_DATA(value);
+    const struct sonde_rb_bigdecimal *inside = sonde_rb_data(value);
     if (strcmp(type->wrap_struct_name, "BigDecimal") != 0 || inside == NULL ||
         type->function.dsize == NULL || inside->object != value) {
         return NULL;

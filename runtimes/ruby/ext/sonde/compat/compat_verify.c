@@ -5,6 +5,8 @@
  * followed here is first read through a pipe, which answers for it with an error. */
 #include "compat/compat_verify.h"
 
+#include "compat/target_hooks.h"
+#include "compat/unwind.h"
 #include "protect.h"
 
 #include <fcntl.h>
@@ -32,10 +34,10 @@ struct sonde_rb_names sonde_rb_names;
  * first method keeps the application's own of that name from being called. */
 static const char sample_source[] =
     "->(trace, values, holder) do\n"
-    "  def holder.singleton_method_added(*) = nil\n"
+    "  def holder.singleton_method_added(*); end\n"
     "  def holder.run(values, given = 7, *rest, key: 9, **more, &block)\n"
     "    kept = -> { values } if values[0]\n"
-    "    [1].each do |item; own|\n"
+    "    { 1 => 1 }.each_key do |item; own|\n"
     "      own = 11 unless own\n"
     "      block.call\n"
     "    end\n"
@@ -198,13 +200,16 @@ agrees_with_profile(const struct sonde_rb_ec *ec, const struct sonde_rb_frame *f
     static VALUE wanted[FRAMES_MAX];
     static int lines[FRAMES_MAX];
     int count = rb_profile_frames(0, FRAMES_MAX, wanted, lines), seen = 0, named = 0;
-    const struct sonde_rb_frame *end = sonde_rb_stack_end(ec);
+    const struct sonde_rb_frame *end =
+        sonde_rb_stack_end(ec) - SONDE_RB_PROFILE_SKIPS_IDLE;
     for (; frame < end && seen < FRAMES_MAX; frame = sonde_rb_frame_outer(frame)) {
         struct sonde_rb_method method = {0};
         bool has_method = sonde_rb_env_method(frame->env, &method);
         unsigned type = has_method ? sonde_rb_method_type(method.entry) : UINT32_MAX;
-        bool is_native = (sonde_rb_env_flags(frame->env) & SONDE_RB_FRAME_NATIVE) != 0;
-        if (is_native && type != SONDE_RB_METHOD_C) {
+        bool is_native = (sonde_rb_env_flags(frame->env) & SONDE_RB_FRAME_NATIVE) != 0 ||
+                         (SONDE_RB_PROFILE_SKIPS_IDLE && frame->pc == NULL);
+        named += sonde_rb_frame_is_c(frame) && method.id == rb_intern("each_key");
+        if (is_native && (type != SONDE_RB_METHOD_C || !SONDE_RB_PROFILE_HAS_C)) {
             continue;
         }
         VALUE expected = is_native || type == SONDE_RB_METHOD_ISEQ ? (VALUE)method.entry
@@ -214,7 +219,6 @@ agrees_with_profile(const struct sonde_rb_ec *ec, const struct sonde_rb_frame *f
              lines[seen] != (int)sonde_rb_frame_line(frame))) {
             return false;
         }
-        named += sonde_rb_frame_is_c(frame) && method.id == rb_intern("each");
         seen++;
     }
     return seen == count && named > 0;
@@ -229,7 +233,7 @@ has_sample_methods(const struct sonde_rb_ec *ec, const struct sonde_rb_frame *fr
     const struct sonde_rb_frame *end = sonde_rb_stack_end(ec);
     if (!sonde_rb_env_method(frame->env, &method) || method.id != rb_intern("run") ||
         method.owner != RBASIC_CLASS(owner) || method.is_block ||
-        rb_attr_get(method.owner, sonde_rb_names.attached) != owner) {
+        sonde_rb_attached_object(method.owner) != owner) {
         return false;
     }
     while (frame < end && !sonde_rb_frame_is_block_method(frame)) {
@@ -336,6 +340,9 @@ on_sample(VALUE tracepoint, void *data)
                       sonde_rb_frame_line(frame) == SAMPLE_LINE &&
                       agrees_with_profile(ec, frame) && has_sample_methods(ec, frame);
         locals_hold = frames_hold && locals_agree(frame);
+        if (frames_hold) {
+            sonde_rb_target_verify(frame->iseq, tracepoint, is_readable_word);
+        }
     }
     check.hits++;
     check.frames_hold = check.frames_hold && frames_hold;
@@ -363,6 +370,83 @@ run_samples(VALUE unused)
 
 /* --- The rest -------------------------------------------------------------------------------- */
 
+VALUE sonde_rb_leave_words[2];
+
+static void
+ignore_event(VALUE tracepoint, void *data)
+{
+    (void)tracepoint, (void)data;
+}
+
+static VALUE
+last_word(VALUE block)
+{
+    int is_proc = 1;
+    const struct sonde_rb_body *body = rb_proc_get_iseq(block, &is_proc)->body;
+    return body->instructions[body->instruction_words - 1];
+}
+
+/* What a block's last instruction is, without and with somebody who is told of its end. */
+static VALUE
+learn_leave(VALUE unused)
+{
+    VALUE class = rb_path2class("RubyVM::InstructionSequence");
+    VALUE code = rb_funcall(class, rb_intern("compile"), 1, rb_str_new_cstr("-> { 1 }"));
+    VALUE block = rb_funcall(code, rb_intern("eval"), 0);
+    VALUE trace = rb_tracepoint_new(0, RUBY_EVENT_B_RETURN, ignore_event, NULL);
+    VALUE how = rb_hash_new();
+    rb_hash_aset(how, ID2SYM(rb_intern("target")), block);
+    sonde_rb_leave_words[0] = last_word(block);
+    rb_funcallv_kw(trace, rb_intern("enable"), 1, &how, RB_PASS_KEYWORDS);
+    sonde_rb_leave_words[1] = last_word(block);
+    rb_tracepoint_disable(trace);
+    return unused;
+}
+
+#if RUBY_API_VERSION_CODE >= 40000
+const rb_data_type_t *sonde_rb_core_set_type;
+
+static VALUE
+find_sets(VALUE unused)
+{
+    VALUE set = rb_set_new();
+    sonde_rb_core_set_type = RTYPEDDATA_P(set) ? RTYPEDDATA_TYPE(set) : NULL;
+    return unused;
+}
+#else
+static VALUE
+find_sets(VALUE unused)
+{
+    return unused; /* they are written in Ruby */
+}
+#endif
+
+#if RUBY_API_VERSION_CODE >= 30300
+struct sonde_rb_ractors sonde_rb_ractors;
+
+/* Looks for the number of Ractors, on the main one. Without it they are counted by Ruby. */
+static VALUE
+find_ractors(VALUE unused)
+{
+    VALUE count = rb_funcall(rb_cRactor, rb_intern("count"), 0);
+    const VALUE *thread = sonde_rb_data(rb_thread_main());
+    const struct sonde_rb_vm *vm = (const void *)thread[SONDE_RB_THREAD_VM_AT];
+    sonde_rb_ractors.count = NULL;
+    if (is_readable_word(vm, sizeof(*vm)) && vm->main_thread == thread &&
+        (VALUE)vm->main_ractor == thread[SONDE_RB_THREAD_RACTOR_AT] &&
+        count == UINT2NUM(vm->count)) {
+        sonde_rb_ractors.count = &vm->count;
+    }
+    return unused;
+}
+#else
+static VALUE
+find_ractors(VALUE unused)
+{
+    return unused; /* nothing to look for */
+}
+#endif
+
 static VALUE
 find_names(VALUE unused)
 {
@@ -370,7 +454,6 @@ find_names(VALUE unused)
     sonde_rb_names = (struct sonde_rb_names){
         .message = rb_intern("mesg"),
         .cause = rb_intern("cause"),
-        .attached = rb_intern("__attached__"),
         .members = rb_intern("__members__"),
         .set_hash = rb_intern("@hash"),
     };
@@ -397,7 +480,7 @@ has_time(VALUE time, VALUE nanoseconds, bool is_utc, VALUE offset)
 {
     struct sonde_rb_time inside;
     return RB_TYPE_P(time, T_DATA) &&
-           is_readable_word(RTYPEDDATA_DATA(time), sizeof(struct sonde_rb_time_inside)) &&
+           is_readable_word(sonde_rb_data(time), SONDE_RB_TIME_INSIDE_BYTES) &&
            sonde_rb_time_of_object(time, &inside) && inside.nanoseconds == nanoseconds &&
            inside.is_utc == is_utc && inside.has_offset == !is_utc &&
            (is_utc || inside.offset == offset);
@@ -420,15 +503,44 @@ verify_values(VALUE unused)
                  !inside.has_offset;
     VALUE object = rb_obj_method(INT2FIX(1), ID2SYM(rb_intern("div")));
     struct sonde_rb_method method;
-    const VALUE *data = RTYPEDDATA_DATA(object);
-    holds = holds && is_readable_word(data, 4 * sizeof(VALUE)) &&
-            is_entry_sound(data[3], 1) && sonde_rb_method_of_object(object, &method) &&
-            method.owner == rb_cInteger && method.id == rb_intern("div");
+    const VALUE *data = sonde_rb_data(object);
+    holds = holds &&
+            is_readable_word(data, (SONDE_RB_METHOD_ENTRY_AT + 1) * sizeof(VALUE)) &&
+            is_entry_sound(data[SONDE_RB_METHOD_ENTRY_AT], 1) &&
+            sonde_rb_method_of_object(object, &method) && method.owner == rb_cInteger &&
+            method.id == rb_intern("div");
     RB_GC_GUARD(object);
     RB_GC_GUARD(near);
     RB_GC_GUARD(utc);
     RB_GC_GUARD(local);
     return holds ? Qtrue : Qfalse;
+}
+
+/* Qtrue: singleton classes and methods are found as known. */
+static VALUE
+verify_methods(VALUE unused)
+{
+    (void)unused;
+    VALUE object = rb_obj_alloc(rb_cObject), class = rb_singleton_class(object);
+    VALUE method = rb_obj_method(INT2FIX(1), ID2SYM(rb_intern("div")));
+    struct sonde_rb_method fact;
+    const VALUE *data = sonde_rb_data(method);
+    bool holds =
+        sonde_rb_singleton_of(object) == class && sonde_rb_singleton_of(method) == 0 &&
+        sonde_rb_own_constant(rb_cObject, rb_intern("Comparable")) == rb_mComparable &&
+        sonde_rb_own_constant(rb_cString, rb_intern("Comparable")) == Qundef &&
+        is_readable_word(data, (SONDE_RB_METHOD_ENTRY_AT + 1) * sizeof(VALUE)) &&
+        sonde_rb_method_run_by(method, &fact) && fact.owner == rb_cInteger;
+    RB_GC_GUARD(object);
+    RB_GC_GUARD(method);
+    return holds ? Qtrue : Qfalse;
+}
+
+static VALUE
+verify_unwinding(VALUE unused)
+{
+    (void)unused;
+    return sonde_rb_unwind_find() ? Qtrue : Qfalse;
 }
 
 static bool
@@ -451,6 +563,8 @@ sonde_rb_verify(unsigned forced)
     if (sonde_rb_protect(find_names, Qnil, NULL) != 0 || !open_pipe()) {
         return 0;
     }
+    sonde_rb_protect(find_ractors, Qnil, NULL);
+    sonde_rb_protect(find_sets, Qnil, NULL);
     if (sonde_rb_protect(verify_walk, Qnil, &result) == 0 && result == Qtrue) {
         parts |= 1u << SONDE_RB_PART_WALK;
     }
@@ -465,6 +579,16 @@ sonde_rb_verify(unsigned forced)
         parts |= (unsigned)check.locals_hold << SONDE_RB_PART_LOCALS;
     }
     check.values = Qnil;
+    if (sonde_rb_protect(verify_methods, Qnil, &result) == 0 && result == Qtrue) {
+        parts |= 1u << SONDE_RB_PART_METHODS;
+    }
+    if (parts & 1u << SONDE_RB_PART_FRAMES && rb_iseq_event_flags == NULL) {
+        sonde_rb_protect(learn_leave, Qnil, NULL);
+    }
+    if (parts & 1u << SONDE_RB_PART_FRAMES &&
+        sonde_rb_protect(verify_unwinding, Qnil, &result) == 0 && result == Qtrue) {
+        parts |= 1u << SONDE_RB_PART_UNWINDING;
+    }
     close(check.pipe[0]);
     close(check.pipe[1]);
     return parts & ~forced;

@@ -5,19 +5,17 @@
 
 #include <stdatomic.h>
 
-/* 3.1.0 to 3.1.7, vm_core.h: rb_execution_context_t up to thread_ptr. */
+/* vm_core.h: rb_execution_context_t up to thread_ptr, the same from 2.7 to 4.0. */
 struct ec {
     VALUE *stack;
     size_t stack_words;
     const VALUE *frame;
-    void *tag;
+    void *tags[SONDE_RB_EC_TAG_WORDS];
     uint32_t flags;
     uint32_t mask;
     void *fiber;
     void *thread;
 };
-
-#define EC_AT 40 /* rb_thread_t: ec, behind a list node, self, ractor and vm */
 
 enum { /* vm_core.h; the barrier of Ractors is let through */
        TIMER = 0x01,
@@ -37,8 +35,8 @@ static struct {
 static struct ec *
 current(void)
 {
-    const char *thread = RTYPEDDATA_DATA(rb_thread_current());
-    return *(struct ec *const *)(const void *)(thread + EC_AT);
+    const VALUE *thread = sonde_rb_data(rb_thread_current());
+    return (struct ec *)thread[SONDE_RB_THREAD_EC_AT];
 }
 
 /* --- Checking --------------------------------------------------------------------------------- */
@@ -54,8 +52,8 @@ static bool
 looks_right(void)
 {
     VALUE object = rb_thread_current();
-    const char *thread = RTYPEDDATA_DATA(object);
-    if (((const VALUE *)(const void *)thread)[2] != object) {
+    const VALUE *thread = sonde_rb_data(object);
+    if (thread[SONDE_RB_THREAD_SELF_AT] != object) {
         return false;
     }
     const struct ec *ec = current();
@@ -102,7 +100,7 @@ works(void)
     uint32_t before = ec->mask;
     hold.job_count = 0;
     ec->mask = before | HELD;
-    rb_postponed_job_register_one(0, count_job, NULL);
+    sonde_rb_ask_job(count_job);
     bool is_flagged = (ec->flags & JOB) != 0;
     bool is_held = run_past_checks() && hold.job_count == 0;
     ec->mask = before;

@@ -1,436 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * CRuby 3.1. Read from its sources at v3_1_0 to v3_1_7, which agree in all of this; the members that
- * nobody reads stand for their size alone. */
+ * CRuby 3.1. Read from its sources at v3_1_0 to v3_1_7, which agree in all of this. See compat.h for
+ * the list of facts. */
 #ifndef SONDE_RB_RUBY_3_1_H
 #define SONDE_RB_RUBY_3_1_H
 
-/* --- Functions that the library exports and no header declares ------------------------------ */
-
-struct sonde_rb_iseq;
-
-/* iseq.h, vm_core.h */
-unsigned int rb_iseq_line_no(const struct sonde_rb_iseq *iseq, size_t position);
-VALUE rb_iseq_path(const struct sonde_rb_iseq *iseq);
-VALUE rb_iseq_realpath(const struct sonde_rb_iseq *iseq); /* nil: eval'd */
-VALUE rb_iseq_label(const struct sonde_rb_iseq *iseq);
-VALUE rb_iseq_first_lineno(const struct sonde_rb_iseq *iseq);
-/* Weak: where it is missing (before 3.1) its address is NULL. */
-__attribute__((weak)) VALUE rb_iseq_type(const struct sonde_rb_iseq *iseq);
-/* The same wrapper each time: the sequence keeps it. */
-VALUE rb_iseqw_new(const struct sonde_rb_iseq *iseq);
-/* gc.c. The walk ends a collection that is under way first. */
-void rb_objspace_each_objects(int (*visit)(void *start, void *end, size_t stride,
-                                           void *arg),
-                              void *arg);
-/* False: an object that a collection under way has found dead and not freed yet. */
-int rb_objspace_markable_object_p(VALUE object);
-const struct sonde_rb_iseq *rb_iseqw_to_iseq(VALUE wrapper);
-/* internal/hash.h: neither marks the hash as being iterated nor sets up an ensure */
-int rb_hash_stlike_foreach(VALUE hash, st_foreach_callback_func *each, st_data_t arg);
-/* proc.c */
-const struct sonde_rb_iseq *rb_proc_get_iseq(VALUE proc, int *is_proc);
-/* ractor_core.h. NULL from the first Ractor that a program makes on. */
-extern struct rb_ractor_struct *ruby_single_main_ractor;
-bool rb_ractor_main_p_(void);
-
-/* --- Ractors --------------------------------------------------------------------------------- */
-
-/* Whether no Ractor but the main one was ever made. */
-static inline bool
-sonde_rb_has_one_ractor(void)
-{
-    return ruby_single_main_ractor != NULL;
-}
-
-/* Others run without the lock that guards everything of ours, and at the same time. */
-static inline bool
-sonde_rb_is_main_ractor(void)
-{
-    return sonde_rb_has_one_ractor() || rb_ractor_main_p_();
-}
-
-/* --- Just-in-time compilers ------------------------------------------------------------------ */
+#include "compat/before_3_3.h"
+#include "compat/before_3_2.h"
+#include "compat/ractors_3_0.h"
+#include "compat/before_3_4.h"
+#include "compat/before_4_0.h"
 
 /* Any TracePoint, of whatever kind, throws away all that YJIT compiled, and none of it is compiled
  * again: measured, hot code runs four times slower for ever. yjit_iface.c:
  * rb_yjit_tracing_invalidate_all */
 #define SONDE_RB_TRACING_ENDS_YJIT 1
 
-/* --- Internal objects: internal/imemo.h ------------------------------------------------------ */
+#define SONDE_RB_TARGETS_FORGET_OTHERS 0 /* iseq.c: iseq_add_local_tracepoint */
 
-enum {
-    SONDE_RB_IMEMO_SVAR = 2,
-    SONDE_RB_IMEMO_MENT = 6,
-    SONDE_RB_IMEMO_ISEQ = 7,
-};
+/* vm_core.h: rb_iseq_location_t from first_lineno on; struct rb_iseq_constant_body: catch_table,
+ * and the struct `variable` */
+#define SONDE_RB_POSITION_WORDS 4
+#define SONDE_RB_CATCH_WORDS 1
+#define SONDE_RB_VARIABLE_WORDS 5
 
-/* The kind of a T_IMEMO by its flags. */
-static inline unsigned
-sonde_rb_imemo_kind(VALUE flags)
-{
-    return (unsigned)(flags >> RUBY_FL_USHIFT) & 15;
-}
+/* vm_core.h: rb_control_frame_t behind block_code */
+#define SONDE_RB_FRAME_REST_WORDS 2
 
-/* --- Instruction sequences: vm_core.h, struct rb_iseq_constant_body -------------------------- */
+#define SONDE_RB_EC_TAG_WORDS \
+    1 /* vm_core.h: rb_execution_context_t, between cfp and interrupt_flag */
 
-enum { /* enum iseq_type */
-       SONDE_RB_ISEQ_BLOCK = 2,
-       SONDE_RB_ISEQ_RESCUE = 4,
-       SONDE_RB_ISEQ_ENSURE = 5,
-};
+/* vm_core.h: words of struct rb_thread_struct */
+#define SONDE_RB_THREAD_SELF_AT 2
+#define SONDE_RB_THREAD_EC_AT 5
 
-struct sonde_rb_body {
-    int type;
-    unsigned int instruction_words;
-    const VALUE *instructions;
-    struct {
-        struct {
-            unsigned int has_lead : 1;
-            unsigned int has_opt : 1;
-            unsigned int has_rest : 1;
-            unsigned int has_post : 1;
-            unsigned int has_kw : 1;
-            unsigned int has_kwrest : 1;
-            unsigned int has_block : 1;
-        } flags;
-        unsigned int size; /* slots of parameters, which come first of all */
-        int counts[5];
-        int block_start; /* the slot of &block */
-        const void *tables[2];
-    } param;
-    struct {
-        VALUE path;
-        VALUE base_label;
-        VALUE label;
-        VALUE first_line;
-        int node_id;
-        int positions[4];
-    } location;
-    struct {
-        const void *entries;
-        const void *positions;
-        unsigned int size;
-        const void *index;
-    } lines;
-    const ID *local_table;
-    const void *catch_table;
-    const struct sonde_rb_iseq *parent;
-    const void *others[3]; /* local_iseq, is_entries, call_data */
-    VALUE variable[5];
-    unsigned int local_table_size;
-};
+#define SONDE_RB_ENV_ISOLATED 0x0010u /* vm_core.h: VM_ENV_FLAG_ISOLATED */
 
-struct sonde_rb_iseq {
-    VALUE flags;
-    VALUE wrapper;
-    const struct sonde_rb_body *body;
-};
+#define SONDE_RB_METHOD_ENTRY_AT 3 /* proc.c: the word of struct METHOD */
 
-/* False: its making was broken off, and it was never used. */
-static inline bool
-sonde_rb_iseq_is_made(const struct sonde_rb_iseq *iseq)
-{
-    return iseq->body != NULL && iseq->body->instructions != NULL &&
-           iseq->body->location.path != 0;
-}
+#define SONDE_RB_TIME_IS_PACKED 1 /* time.c: struct time_object */
 
-/* --- Control frames: vm_core.h --------------------------------------------------------------- */
+#include "compat/since_2_7.h"
 
-struct sonde_rb_frame { /* rb_control_frame_t */
-    const VALUE *pc;
-    VALUE *sp;
-    const struct sonde_rb_iseq *iseq;
-    VALUE self;
-    const VALUE *env;
-    const void *block_code;
-    VALUE *base;
-    void *jit_return;
-};
-
-struct sonde_rb_ec { /* rb_execution_context_t */
-    VALUE *stack;
-    size_t stack_words;
-    const struct sonde_rb_frame *frame; /* the innermost */
-};
-
-struct sonde_rb_trace_arg { /* struct rb_trace_arg_struct */
-    rb_event_flag_t event;
-    const struct sonde_rb_ec *ec;
-    const struct sonde_rb_frame *frame;
-};
-
-static inline const struct sonde_rb_frame *
-sonde_rb_trace_arg_frame(const rb_trace_arg_t *arg, const struct sonde_rb_ec **ec)
-{
-    const struct sonde_rb_trace_arg *inside =
-        (const struct sonde_rb_trace_arg *)(const void *)arg;
-    *ec = inside->ec;
-    return inside->frame;
-}
-
-static inline const struct sonde_rb_frame *
-sonde_rb_stack_end(const struct sonde_rb_ec *ec)
-{
-    return (const struct sonde_rb_frame *)(const void *)(ec->stack + ec->stack_words);
-}
-
-/* What a Thread is executing now; NULL: it is over, or not what is known here. vm_core.h,
- * struct rb_thread_struct */
-static inline const struct sonde_rb_ec *
-sonde_rb_thread_ec(VALUE thread)
-{
-    struct inside {
-        const void *list[2];
-        VALUE self;
-        const void *ractor, *vm;
-        const struct sonde_rb_ec *ec;
-    };
-    const struct inside *inside = RTYPEDDATA_DATA(thread);
-    return inside != NULL && inside->self == thread ? inside->ec : NULL;
-}
-
-/* --- Environments: vm_core.h, VM_ENV_... ----------------------------------------------------- */
-
-enum {
-    SONDE_RB_ENV_METHOD_AT = -2, /* a method entry, a cref, or a svar with one of them */
-    SONDE_RB_ENV_OUTER_AT = -1,  /* the environment around, or the block that was given */
-    SONDE_RB_ENV_FLAGS_AT = 0,
-    SONDE_RB_ENV_WORDS = 3, /* those three */
-};
-
-#define SONDE_RB_FRAME_KIND 0x7fff0001u
-#define SONDE_RB_FRAME_KIND_C 0x55550001u
-#define SONDE_RB_FRAME_BLOCK_METHOD 0x0040u /* a block that define_method made a method */
-#define SONDE_RB_FRAME_NATIVE 0x0080u
-#define SONDE_RB_FRAME_BLOCK_SET 0x0200u /* the slot of &block is filled */
-#define SONDE_RB_ENV_LOCAL 0x0002u /* the outermost: a method's, a class's, a file's */
-#define SONDE_RB_ENV_ISOLATED 0x0010u
-
-static inline VALUE
-sonde_rb_env_flags(const VALUE *env)
-{
-    return env[SONDE_RB_ENV_FLAGS_AT];
-}
-
-/* The environment around this one; NULL: there is none. */
-static inline const VALUE *
-sonde_rb_env_outer(const VALUE *env)
-{
-    return sonde_rb_env_flags(env) & SONDE_RB_ENV_LOCAL
-               ? NULL
-               : (const VALUE *)(env[SONDE_RB_ENV_OUTER_AT] & ~(VALUE)3);
-}
-
-/* The first of the `count` variables of an environment. */
-static inline const VALUE *
-sonde_rb_env_variables(const VALUE *env, unsigned count)
-{
-    return env - (count + SONDE_RB_ENV_WORDS - 1);
-}
-
-/* Outer variables of a block that was cut off from them for a Ractor are false where it may
- * not see them. */
-static inline bool
-sonde_rb_env_is_isolated(const VALUE *env)
-{
-    return (sonde_rb_env_flags(env) & SONDE_RB_ENV_ISOLATED) != 0;
-}
-
-/* Whether the slot of &block has its value yet; if not, sonde_rb_env_block has it. */
-static inline bool
-sonde_rb_env_has_block_slot(const VALUE *env)
-{
-    return (sonde_rb_env_flags(env) & SONDE_RB_FRAME_BLOCK_SET) != 0;
-}
-
-/* The block that was given to the method of this outermost environment: the sequence of a block that
- * is no object yet in *iseq, or an object. Qnil: none; Qundef: one in C. vm_core.h, VM_BH_... */
-static inline VALUE
-sonde_rb_env_block(const VALUE *env, const struct sonde_rb_iseq **iseq)
-{
-    struct captured { /* struct rb_captured_block */
-        VALUE self;
-        const VALUE *env;
-        const struct sonde_rb_iseq *iseq;
-    };
-    VALUE handler = env[SONDE_RB_ENV_OUTER_AT];
-    *iseq = NULL;
-    if (!(sonde_rb_env_flags(env) & SONDE_RB_ENV_LOCAL) || handler == 0) {
-        return Qnil;
-    }
-    if ((handler & 3) == 1) {
-        *iseq = ((const struct captured *)(handler & ~(VALUE)3))->iseq;
-        return Qundef;
-    }
-    return (handler & 3) == 3 ? Qundef : handler;
-}
-
-/* --- What a frame is of ---------------------------------------------------------------------- */
-
-/* Ruby code that runs; not what the VM keeps for itself, like the outermost. vm_backtrace.c:
- * rb_ec_partial_backtrace_object */
-static inline bool
-sonde_rb_frame_is_ruby(const struct sonde_rb_frame *frame)
-{
-    return frame->iseq != NULL && frame->pc != NULL &&
-           !(sonde_rb_env_flags(frame->env) & SONDE_RB_FRAME_NATIVE);
-}
-
-/* A method that is written in C. */
-static inline bool
-sonde_rb_frame_is_c(const struct sonde_rb_frame *frame)
-{
-    return (sonde_rb_env_flags(frame->env) & SONDE_RB_FRAME_KIND) ==
-           SONDE_RB_FRAME_KIND_C;
-}
-
-static inline bool
-sonde_rb_frame_is_block_method(const struct sonde_rb_frame *frame)
-{
-    return (sonde_rb_env_flags(frame->env) & SONDE_RB_FRAME_BLOCK_METHOD) != 0;
-}
-
-/* The line that a Ruby frame is at. vm_backtrace.c: calc_lineno */
-static inline unsigned
-sonde_rb_frame_line(const struct sonde_rb_frame *frame)
-{
-    /* The counter stands behind the instruction that runs. */
-    size_t at = (size_t)(frame->pc - frame->iseq->body->instructions);
-    return rb_iseq_line_no(frame->iseq, at > 0 ? at - 1 : 0);
-}
-
-static inline const struct sonde_rb_frame *
-sonde_rb_frame_outer(const struct sonde_rb_frame *frame)
-{
-    return frame + 1;
-}
-
-/* --- Methods: method.h ----------------------------------------------------------------------- */
-
-enum { /* rb_method_type_t */
-       SONDE_RB_METHOD_ISEQ = 0,
-       SONDE_RB_METHOD_C = 1,
-       SONDE_RB_METHOD_BLOCK = 4,
-};
-
-struct sonde_rb_method_def { /* struct rb_method_definition_struct */
-    uint64_t type;           /* the low four bits */
-    void *body[3];
-    ID id;
-};
-
-struct sonde_rb_method_entry { /* rb_callable_method_entry_t */
-    VALUE flags;
-    VALUE defined_class;
-    const struct sonde_rb_method_def *def;
-    ID called_id;
-    VALUE owner;
-};
-
-static inline unsigned
-sonde_rb_method_type(const struct sonde_rb_method_entry *entry)
-{
-    return (unsigned)(entry->def->type & 15);
-}
-
-/* vm_insnhelper.c: check_method_entry */
-static inline const struct sonde_rb_method_entry *
-sonde_rb_env_entry_at(const VALUE *env)
-{
-    struct svar { /* struct vm_svar */
-        VALUE flags;
-        VALUE method_or_cref;
-    };
-    VALUE found = env[SONDE_RB_ENV_METHOD_AT];
-    if (found == 0) {
-        return NULL;
-    }
-    unsigned kind = sonde_rb_imemo_kind(RBASIC(found)->flags);
-    if (kind == SONDE_RB_IMEMO_SVAR && sonde_rb_env_flags(env) & SONDE_RB_ENV_LOCAL) {
-        found = ((const struct svar *)found)->method_or_cref;
-        if (found == 0) {
-            return NULL;
-        }
-        kind = sonde_rb_imemo_kind(RBASIC(found)->flags);
-    }
-    return kind == SONDE_RB_IMEMO_MENT ? (const struct sonde_rb_method_entry *)found
-                                       : NULL;
-}
-
-static inline bool
-sonde_rb_entry_method(const struct sonde_rb_method_entry *entry,
-                      struct sonde_rb_method *out)
-{
-    if (entry == NULL || entry->def == NULL) {
-        return false;
-    }
-    out->owner = entry->owner;
-    out->id = entry->def->id;
-    out->is_block = sonde_rb_method_type(entry) == SONDE_RB_METHOD_BLOCK;
-    out->entry = entry;
-    return true;
-}
-
-/* The method that this environment belongs to; false: none (a file's, a class's).
- * vm_insnhelper.c: rb_vm_frame_method_entry */
-static inline bool
-sonde_rb_env_method(const VALUE *env, struct sonde_rb_method *out)
-{
-    const struct sonde_rb_method_entry *entry = NULL;
-    while (env != NULL && (entry = sonde_rb_env_entry_at(env)) == NULL) {
-        env = sonde_rb_env_outer(env);
-    }
-    return sonde_rb_entry_method(entry, out);
-}
-
-/* proc.c: struct METHOD. False: not initialized. */
-static inline bool
-sonde_rb_method_of_object(VALUE object, struct sonde_rb_method *out)
-{
-    const VALUE *inside = RTYPEDDATA_DATA(object);
-    const struct sonde_rb_method_entry *entry =
-        inside != NULL ? (const struct sonde_rb_method_entry *)inside[3] : NULL;
-    if (!sonde_rb_entry_method(entry, out)) {
-        return false;
-    }
-    out->id = entry->called_id;
-    return true;
-}
-
-/* --- Times: time.c, struct time_object; timev.h, struct vtm ---------------------------------- */
-
-struct __attribute__((packed)) sonde_rb_time_inside {
-    VALUE time;
-    VALUE year;
-    VALUE fraction;
-    VALUE offset;
-    VALUE zone;
-    unsigned int yday : 9;
-    unsigned int mon : 4;
-    unsigned int mday : 5;
-    unsigned int hour : 5;
-    unsigned int min : 6;
-    unsigned int sec : 6;
-    unsigned int wday : 3;
-    unsigned int isdst : 2;
-    unsigned int mode : 3; /* 0: local, 1: UTC, 2: an offset of its own, 3: no time yet */
-    unsigned int is_broken_down : 1;
-};
-
-/* False: not initialized. */
-static inline bool
-sonde_rb_time_of_object(VALUE object, struct sonde_rb_time *out)
-{
-    const struct sonde_rb_time_inside *inside = RTYPEDDATA_DATA(object);
-    if (inside == NULL || inside->mode == 3) {
-        return false;
-    }
-    out->nanoseconds = inside->time;
-    out->offset = inside->offset;
-    out->is_utc = inside->mode == 1;
-    out->has_offset = inside->mode == 2 || (inside->mode == 0 && inside->is_broken_down);
-    return true;
-}
+#include "compat/since_3_1.h"
 
 #endif

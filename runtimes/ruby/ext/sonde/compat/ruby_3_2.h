@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0
+ *
+ * CRuby 3.2. Read from its sources at v3_2_0 and v3_2_11. Untested but for a part of the tests once, on 3.2.11:
+ * no Debian suite has it. See compat.h for the list of facts. */
+#ifndef SONDE_RB_RUBY_3_2_H
+#define SONDE_RB_RUBY_3_2_H
+
+#include "compat/before_3_3.h"
+#include "compat/since_3_2.h"
+#include "compat/ractors_3_0.h"
+#include "compat/before_3_4.h"
+#include "compat/before_4_0.h"
+
+/* A TracePoint throws away what YJIT compiled, but that is compiled again: all but the code that is
+ * probed is soon as fast as before. yjit.c: rb_iseq_reset_jit_func */
+#define SONDE_RB_TRACING_ENDS_YJIT 0
+
+#define SONDE_RB_TARGETS_FORGET_OTHERS 0 /* iseq.c: iseq_add_local_tracepoint */
+
+/* vm_core.h: rb_iseq_location_t from first_lineno on; struct rb_iseq_constant_body: catch_table,
+ * and the struct `variable` */
+#define SONDE_RB_POSITION_WORDS 3
+#define SONDE_RB_CATCH_WORDS 1
+#define SONDE_RB_VARIABLE_WORDS 5
+
+/* vm_core.h: rb_control_frame_t behind block_code */
+#define SONDE_RB_FRAME_REST_WORDS 2
+
+#define SONDE_RB_EC_TAG_WORDS \
+    1 /* vm_core.h: rb_execution_context_t, between cfp and interrupt_flag */
+
+/* vm_core.h: words of struct rb_thread_struct */
+#define SONDE_RB_THREAD_SELF_AT 2
+#define SONDE_RB_THREAD_EC_AT 6
+
+#define SONDE_RB_ENV_ISOLATED 0x0010u /* vm_core.h: VM_ENV_FLAG_ISOLATED */
+
+#define SONDE_RB_METHOD_ENTRY_AT 4 /* proc.c: the word of struct METHOD */
+
+/* time.c: 3.2.0 to 3.2.2, which nobody can tell from the others when compiling */
+#define SONDE_RB_TIME_IS_PACKED \
+    (ruby_version[4] >= '0' && ruby_version[4] <= '2' && ruby_version[5] == '\0')
+
+#include "compat/since_2_7.h"
+
+#include "compat/since_3_1.h"
+
+#endif
