@@ -1,10 +1,12 @@
-# Rows: CORE-03 CORE-16 RB-01 RB-02 RB-05 RB-06 RB-07 RB-14
+# Rows: CORE-03 CORE-16 RB-01 RB-02 RB-05 RB-06 RB-07 RB-14 RB-16
 """Ruby code that comes before the agent, after it, or never."""
 import os
 import shutil
 import subprocess
 
-from conftest import SONDE, Running, run_program, wait_for
+import pytest
+
+from conftest import SONDE, Process, Running, command_of, free_port, run_program, wait_for
 
 AGENT = os.path.join(os.path.dirname(SONDE), "lib", "sonde", "ruby")
 
@@ -97,6 +99,124 @@ def test_RB_01_evaluated_code_is_told_apart(collector, ruby_host, tmp_path):
             told = wait_for("an answer", lambda: collector.instances(probe))
             assert [i["cause"] for i in told] == [cause]
     assert {s["stack"][0]["function"] for s in collector.snapshots(real)} == {"Object#real"}
+
+
+APPLICATIONS = {
+    "script": ("", """
+        Shop.open
+        """),
+    "rack": ("config.ru", """
+        Shop.open
+        run ->(_env) { [200, {}, ["ok"]] }
+        """),
+    "sinatra": ("config.ru", """
+        require "sinatra/base"
+        class Web < Sinatra::Base
+          configure { set :opened, Shop.open }
+          get("/") { "ok" }
+        end
+        run Web
+        """),
+    "worker": ("", """
+        jobs, done = Queue.new, Queue.new
+        threads = Array.new(3) { Thread.new { while (job = jobs.pop); done << job.call; end } }
+        3.times { jobs << -> { Shop.open } }
+        3.times { done.pop }
+        jobs.close
+        threads.each(&:join)
+        """),
+}
+
+
+@pytest.mark.parametrize("name", APPLICATIONS)
+def test_RB_16_from_the_first_line_on(collector, ruby_host, tmp_path, name):
+    """What happens once, as an application comes up, and before any request: a probe that waits for
+    it sees it."""
+    rackup, main = APPLICATIONS[name]
+    shop = ruby_host.program(tmp_path, "shop", ruby="""
+        STARTED = [1, 2].sum # FIRST
+        module Shop
+          LIMIT = STARTED * 2 # IN MODULE
+          def self.open
+            hours = LIMIT + 3
+            hours # OPEN
+          end
+        end
+        """)
+    gate = "sleep 0.02 until File.exist?(ENV['GO'])\nrequire_relative 'shop'\n"
+    program = ruby_host.program(tmp_path, ruby=main)
+    program.path.write_text(gate + program.path.read_text())
+    command = command_of(collector, ruby_host, program)
+    if rackup:
+        program.path.rename(tmp_path / rackup)
+        command = command[:-1] + ["-S", *ruby_host.puma(free_port(), 0, tmp_path)]
+    process = Process(command, tmp_path / "app.log", env={**os.environ, "GO": str(tmp_path / "go")})
+    try:
+        probes = {mark: collector.sonde("probe", "add", shop.at(mark), "--rate", 1000).stdout.strip()
+                  for mark in ("# FIRST", "# IN MODULE", "# OPEN")}
+        for probe in probes.values():
+            told = wait_for("an answer", lambda: collector.instances(probe), 60)
+            assert [(i["status"], i["cause"]) for i in told] == [("pending", "file_not_loaded")]
+        (tmp_path / "go").touch()
+        times = 3 if name == "worker" else 1
+        found = {mark: collector.await_snapshots(probe, times if mark == "# OPEN" else 1, 60)
+                 for mark, probe in probes.items()}
+        assert [len(found[mark]) for mark in probes] == [1, 1, times]
+        assert all(values(snapshot)["hours"] == "9" for snapshot in found["# OPEN"])
+        assert found["# OPEN"][0]["stack"][0]["function"] == "Shop.open"
+        assert {s["runtime"]["pid"] for mark in probes for s in found[mark]} == {process.popen.pid}
+    finally:
+        process.stop()
+
+
+def test_RB_16_a_worker_loop(collector, ruby_host, tmp_path):
+    """A pool of threads that take jobs from a queue: in each of them the probe sees its own job."""
+    program = ruby_host.program(tmp_path, ruby="""
+        Job = Struct.new(:number, :word)
+        class Worker
+          def initialize(jobs)
+            @thread = Thread.new do
+              while (job = jobs.pop)
+                perform(job)
+              end
+            end
+            @thread.name = "worker #{object_id}"
+          end
+
+          def join = @thread.join
+
+          private
+
+          def perform(job)
+            doubled = job.number * 2
+            sleep 0.001
+            doubled # PROBE
+          end
+        end
+        jobs = SizedQueue.new(10)
+        workers = Array.new(5) { Worker.new(jobs) }
+        sleep 0.02 until File.exist?(ARGV[0])
+        200.times { |n| jobs << Job.new(n, "job #{n}") }
+        jobs.close
+        workers.each(&:join)
+        """)
+    with Running(collector, ruby_host, program, tmp_path, tmp_path / "go",
+                 env={"SONDE_MAX_RATE": "5000", "SONDE_CPU_PERCENT": "100"}) as it:
+        probe = collector.post("/api/v1/probes", {
+            "location": program.at(), "rate": 5000, "limits": {"time_us": 100000}})["id"]
+        wait_for("the probe", lambda: [i for i in collector.instances(probe) if i["status"] == "installed"], 60)
+        (tmp_path / "go").touch()
+        assert it.process.popen.wait(60) == 0
+    snapshots = collector.snapshots(probe, 1000)
+    assert len(snapshots) == 200
+    seen = {}
+    for snapshot in snapshots:
+        (at,) = snapshot["captures"]["lines"].values()
+        fields = at["arguments"]["job"]["fields"]
+        assert fields["word"]["value"] == f"job {fields['number']['value']}"
+        assert int(at["locals"]["doubled"]["value"]) == 2 * int(fields["number"]["value"])
+        seen.setdefault(snapshot["thread"]["name"], set()).add(fields["number"]["value"])
+    assert len(seen) == 5 and sum(map(len, seen.values())) == 200
 
 
 def test_RB_02_what_was_only_compiled_is_no_candidate(collector, ruby_host, tmp_path):

@@ -1,0 +1,6 @@
+class Legacy
+  def self.rate(amount)
+    percent = 21
+    percent * amount # PATCHED
+  end
+end
