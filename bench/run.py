@@ -30,6 +30,8 @@ def bench_python():
 def bench_ruby():
     for runtime in rubies():
         hot_path(runtime)
+        subprocess.run([*runtime.argv, ROOT / "bench/ruby_index.rb"], check=True,
+                       env={**os.environ, "SONDE_LIB": str(BUILD / "lib/sonde/ruby")})
 
 
 def hot_path(runtime):
