@@ -122,10 +122,9 @@ const char *sonde_rb_part_name(enum sonde_rb_part part);
 
 /* Names that CRuby keeps things under and no program can write; filled by sonde_rb_verify. */
 struct sonde_rb_names {
-    ID message;  /* of an exception */
-    ID cause;    /* of an exception */
-    ID members;  /* the names of a Struct's members */
-    ID set_hash; /* "@hash" */
+    ID message; /* of an exception */
+    ID cause;   /* of an exception */
+    ID members; /* the names of a Struct's members */
 };
 
 extern struct sonde_rb_names sonde_rb_names;

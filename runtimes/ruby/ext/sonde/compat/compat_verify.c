@@ -455,7 +455,6 @@ find_names(VALUE unused)
         .message = rb_intern("mesg"),
         .cause = rb_intern("cause"),
         .members = rb_intern("__members__"),
-        .set_hash = rb_intern("@hash"),
     };
     return Qnil;
 }
