@@ -71,7 +71,7 @@ struct sonde_adapter {
      * probes of that file, and all code any function's. Ctx: safe point (VM lock). */
     bool (*concerns)(void *ctx, const struct sonde_probe_def *def, struct sonde_str file);
 
-    /* May. Goes on with what find answered SONDE_E_LATER for, for some 2 ms: called once in a safe
+    /* May. Goes on with what find answered SONDE_E_LATER for, for some milliseconds: called once in a safe
      * point while there is such a probe. Ctx: safe point (VM lock). */
     void (*proceed)(void *ctx);
 };
