@@ -8,3 +8,8 @@ $(BUILD)/bench/%: bench/%.c $(LIBSONDE)
 
 bench: all $(BENCH_INGEST)
 	BUILD=$(abspath $(BUILD)) python3 bench/run.py $(BENCH)
+
+## make bench-symbols  300,000 names of one service: taken in, stored, searched; BENCH="NAMES QUERIES"
+.PHONY: bench-symbols
+bench-symbols: $(BUILD)/sonde
+	BUILD=$(abspath $(BUILD)) python3 bench/collector_symbols.py $(BENCH)

@@ -36,6 +36,9 @@ int sonde_cmd_run(struct sonde_cli *cli, int argc, char **argv);
 int sonde_cmd_ps(struct sonde_cli *cli, int argc, char **argv);
 int sonde_cmd_probe(struct sonde_cli *cli, int argc, char **argv);
 int sonde_cmd_probe_add(struct sonde_cli *cli, int argc, char **argv);
+int sonde_cmd_symbols(struct sonde_cli *cli, int argc, char **argv);
+int sonde_cmd_symbols_show(struct sonde_cli *cli, int argc, char **argv);
+int sonde_cmd_symbols_upload(struct sonde_cli *cli, int argc, char **argv);
 int sonde_cmd_snapshots(struct sonde_cli *cli, int argc, char **argv);
 int sonde_cmd_tail(struct sonde_cli *cli, int argc, char **argv);
 

@@ -187,6 +187,18 @@ sonde_client_get(struct sonde_client *client, const char *path,
 }
 
 void
+sonde_client_segment(struct sonde_buf *path, const char *text)
+{
+    for (const char *c = text; *c != '\0'; c++) {
+        if (strchr(PROBE_ID_CHARACTERS, *c) != NULL) {
+            sonde_buf_byte(path, *c);
+        } else {
+            sonde_buf_printf(path, "%%%02X", (unsigned char)*c);
+        }
+    }
+}
+
+void
 sonde_client_query(struct sonde_buf *path, const char *name, const char *value)
 {
     if (value == NULL) {
@@ -194,13 +206,7 @@ sonde_client_query(struct sonde_buf *path, const char *name, const char *value)
     }
     bool is_first = path->len == 0 || memchr(path->data, '?', path->len) == NULL;
     sonde_buf_printf(path, "%c%s=", is_first ? '?' : '&', name);
-    for (const char *c = value; *c != '\0'; c++) {
-        if (strchr(PROBE_ID_CHARACTERS, *c) != NULL) {
-            sonde_buf_byte(path, *c);
-        } else {
-            sonde_buf_printf(path, "%%%02X", (unsigned char)*c);
-        }
-    }
+    sonde_client_segment(path, value);
 }
 
 bool

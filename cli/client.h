@@ -47,6 +47,9 @@ void sonde_client_say_unreachable(const struct sonde_client *client, const char 
  * value is NULL. */
 void sonde_client_query(struct sonde_buf *path, const char *name, const char *value);
 
+/* Appends `text` percent-encoded, as one part of a path. */
+void sonde_client_segment(struct sonde_buf *path, const char *text);
+
 /* 1 to 63 of [A-Za-z0-9._-], and no "." or ".." that a URL would swallow. */
 bool sonde_client_is_probe_id(const char *text);
 

@@ -66,9 +66,9 @@ print_table(struct sonde_client *client, struct sonde_buf *out,
             const struct sonde_json *processes)
 {
     static const struct sonde_column COLUMNS[] = {
-        {"SERVICE", false}, {"ENV", false},      {"VERSION", false}, {"PID", true},
-        {"RUNTIME", false}, {"HOST", false},     {"STATE", false},   {"PROBES", true},
-        {"DROPPED", true},  {"DISARMED", false},
+        {"SERVICE", false}, {"ENV", false},     {"VERSION", false},  {"PID", true},
+        {"RUNTIME", false}, {"HOST", false},    {"STATE", false},    {"PROBES", true},
+        {"DROPPED", true},  {"SYMBOLS", false}, {"DISARMED", false},
     };
     struct sonde_pen pen;
     struct sonde_table table;
@@ -90,6 +90,8 @@ print_table(struct sonde_client *client, struct sonde_buf *out,
                         sonde_json_get_int(process, "probes", 0));
         sonde_table_int(&table, dropped > 0 ? SONDE_TONE_WARN : SONDE_TONE_PLAIN,
                         dropped);
+        sonde_table_text(&table, SONDE_TONE_PLAIN,
+                         sonde_json_get_str(sonde_json_get(process, "symbols"), "state"));
         add_disarmed(&table, process);
     }
     sonde_table_print(&table, &pen);

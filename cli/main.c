@@ -9,6 +9,7 @@ static const struct sonde_command COMMANDS[] = {
     {"run", "start a program with the agent in it", sonde_cmd_run},
     {"ps", "list the processes that can be probed", sonde_cmd_ps},
     {"probe", "add, list, show and remove probes", sonde_cmd_probe},
+    {"symbols", "find files, classes and functions to probe", sonde_cmd_symbols},
     {"tail", "show snapshots as they come in", sonde_cmd_tail},
     {"snapshots", "show the snapshots that were taken", sonde_cmd_snapshots},
 };

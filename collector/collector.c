@@ -78,9 +78,16 @@ start_parts(struct sonde_collector *collector,
         sonde_control_new(&api->control, hurry, collector) != SONDE_OK) {
         return sonde_err_set(err, SONDE_E_NOMEM, NULL, "out of memory");
     }
+    sonde_control_use_store(api->control, api->store);
     rc = sonde_pool_new(&api->pool, err);
     if (rc == SONDE_OK) {
+        rc = sonde_pool_new(&api->uploads, err);
+    }
+    if (rc == SONDE_OK) {
         rc = sonde_api_load_probes(api, err);
+    }
+    if (rc == SONDE_OK) {
+        rc = sonde_api_load_services(api, err);
     }
     return rc;
 }
@@ -161,6 +168,7 @@ sonde_collector_stop(struct sonde_collector *collector)
     }
     sonde_ticker_free(collector->ticker);
     sonde_server_free(collector->server);
+    sonde_pool_free(api->uploads);
     sonde_pool_free(api->pool);
     if (api->store != NULL) {
         sonde_store_close(api->store);

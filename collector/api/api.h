@@ -20,7 +20,8 @@ struct sonde_api {
     struct sonde_hub *hub;
     struct sonde_intake *intake;
     struct sonde_control *control;
-    struct sonde_pool *pool;
+    struct sonde_pool *pool;    /* questions */
+    struct sonde_pool *uploads; /* symbols that come in: never in a question's way */
 };
 
 /* All of them. */
@@ -29,6 +30,9 @@ extern const size_t sonde_api_route_count;
 
 /* Puts the probes of the store into the control. Before anybody is served. */
 int sonde_api_load_probes(struct sonde_api *api, struct sonde_err *err);
+
+/* Puts what the store knows of services' uploads into the control. Before anybody is served. */
+int sonde_api_load_services(struct sonde_api *api, struct sonde_err *err);
 
 /* --- Handlers ----------------------------------------------------------------------- */
 
@@ -39,6 +43,14 @@ void sonde_api_remove_probe(void *arg, struct sonde_exchange *x);
 
 void sonde_api_list_snapshots(void *arg, struct sonde_exchange *x);
 void sonde_api_show_snapshot(void *arg, struct sonde_exchange *x);
+
+void sonde_api_take_symbols(void *arg, struct sonde_exchange *x);
+void sonde_api_search_symbols(void *arg, struct sonde_exchange *x);
+void sonde_api_search_files(void *arg, struct sonde_exchange *x);
+void sonde_api_show_unit(void *arg, struct sonde_exchange *x);
+void sonde_api_show_source(void *arg, struct sonde_exchange *x);
+void sonde_api_list_services(void *arg, struct sonde_exchange *x);
+void sonde_api_set_service(void *arg, struct sonde_exchange *x);
 
 void sonde_api_poll(void *arg, struct sonde_exchange *x);
 void sonde_api_report(void *arg, struct sonde_exchange *x);

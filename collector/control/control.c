@@ -131,6 +131,20 @@ sonde_control_matches(const struct sonde_control_probe *probe,
            (def->env.len == 0 || sonde_str_eq(def->env, id->env));
 }
 
+/* The part of a generation that symbols have: the store, and what is said of the service. */
+static uint64_t
+symbols_hash(const struct sonde_control *control, struct sonde_str name)
+{
+    const struct sonde_control_service *service =
+        sonde_control_find_service(control, name);
+    uint64_t sum = control->store == NULL ? 0 : sonde_store_symbols_id(control->store);
+    if (service != NULL) {
+        sum = hash(SONDE_STR("symbols"),
+                   sum + (uint64_t)service->round * 4 + (uint64_t)service->upload);
+    }
+    return sum;
+}
+
 uint64_t
 sonde_control_generation(const struct sonde_control *control,
                          const struct sonde_instance *instance)
@@ -141,7 +155,7 @@ sonde_control_generation(const struct sonde_control *control,
             sum += p->hash;
         }
     }
-    return sum;
+    return sum + symbols_hash(control, instance->identity.service);
 }
 
 static void
@@ -287,6 +301,69 @@ sonde_control_probe_count(struct sonde_control *control)
     size_t count = control->probe_count;
     sonde_lock_drop(&control->lock);
     return count;
+}
+
+/* --- Symbols ------------------------------------------------------------------------ */
+
+void
+sonde_control_use_store(struct sonde_control *control, struct sonde_store *store)
+{
+    control->store = store;
+}
+
+struct sonde_control_service *
+sonde_control_service_new(struct sonde_str name)
+{
+    struct sonde_control_service *service =
+        sonde_calloc(1, sizeof(*service) + name.len + 1);
+    if (service != NULL && name.len > 0) {
+        service->name_len = name.len;
+        memcpy(service->name, name.ptr, name.len);
+    }
+    return service;
+}
+
+void
+sonde_control_service_free(struct sonde_control_service *service)
+{
+    sonde_free(service);
+}
+
+static bool
+is_named(const struct sonde_control_service *service, struct sonde_str name)
+{
+    return sonde_str_eq((struct sonde_str){service->name, service->name_len}, name);
+}
+
+const struct sonde_control_service *
+sonde_control_find_service(const struct sonde_control *control, struct sonde_str name)
+{
+    const struct sonde_control_service *at = control->services;
+    while (at != NULL && !is_named(at, name)) {
+        at = at->next;
+    }
+    return at;
+}
+
+void
+sonde_control_set_service(struct sonde_control *control,
+                          struct sonde_control_service *service,
+                          enum sonde_uploading upload, int64_t round)
+{
+    struct sonde_str name = {service->name, service->name_len};
+    service->upload = upload;
+    service->round = round;
+    sonde_lock_take(&control->lock);
+    struct sonde_control_service **at = &control->services;
+    while (*at != NULL && !is_named(*at, name)) {
+        at = &(*at)->next;
+    }
+    struct sonde_control_service *former = *at;
+    service->next = former == NULL ? NULL : former->next;
+    *at = service;
+    deliver(control);
+    sonde_lock_drop(&control->lock);
+    sonde_control_service_free(former);
 }
 
 /* --- Showing ------------------------------------------------------------------------ */
@@ -634,6 +711,11 @@ sonde_control_free(struct sonde_control *control)
         struct sonde_control_probe *probe = control->probes;
         control->probes = probe->next;
         sonde_control_probe_free(probe);
+    }
+    while (control->services != NULL) {
+        struct sonde_control_service *service = control->services;
+        control->services = service->next;
+        sonde_control_service_free(service);
     }
     sonde_lock_fini(&control->lock);
     sonde_free(control);

@@ -14,6 +14,7 @@
 
 #include "collector/control/instance.h"
 #include "collector/http/exchange.h"
+#include "collector/store/store.h"
 #include "core/probe/definition.h"
 
 struct sonde_control;
@@ -49,6 +50,23 @@ bool sonde_control_remove(struct sonde_control *control, struct sonde_str id,
                           struct sonde_buf *out);
 bool sonde_control_has(struct sonde_control *control, struct sonde_str id);
 size_t sonde_control_probe_count(struct sonde_control *control);
+
+/* --- Symbols ------------------------------------------------------------------------ */
+
+/* Whose id agents are told. Before anybody is served. */
+void sonde_control_use_store(struct sonde_control *control, struct sonde_store *store);
+
+struct sonde_control_service;
+
+/* What is said of a service, not in the list yet. NULL when out of memory. */
+struct sonde_control_service *sonde_control_service_new(struct sonde_str name);
+void sonde_control_service_free(struct sonde_control_service *service);
+
+/* Puts it in the place of what was said before, and tells its processes. Can not fail. Own: the
+ * control's from then on. */
+void sonde_control_set_service(struct sonde_control *control,
+                               struct sonde_control_service *service,
+                               enum sonde_uploading upload, int64_t round);
 
 /* --- Requests. Each answers x, now or later. ---------------------------------------- */
 

@@ -77,6 +77,31 @@ sonde_control_write_process(struct sonde_json_writer *out,
     sonde_json_raw(out, report->dropped.len > 0 ? report->dropped : SONDE_STR("{}"));
     sonde_json_key(out, "disarmed");
     sonde_json_raw(out, report->disarmed.len > 0 ? report->disarmed : SONDE_STR("[]"));
+    if (report->symbols.len > 0) {
+        sonde_json_key(out, "symbols");
+        sonde_json_raw(out, report->symbols);
+    }
+    sonde_json_object_end(out);
+}
+
+static void
+write_symbols(struct sonde_json_writer *out, const struct sonde_control *control,
+              struct sonde_str name)
+{
+    const struct sonde_control_service *service =
+        sonde_control_find_service(control, name);
+    char store[24];
+    snprintf(store, sizeof(store), "%016" PRIx64, sonde_store_symbols_id(control->store));
+    sonde_json_key(out, "symbols");
+    sonde_json_object_begin(out);
+    sonde_json_key(out, "upload");
+    sonde_json_string(out,
+                      sonde_str_from(sonde_uploading_text(
+                          service == NULL ? SONDE_UPLOADING_DEFAULT : service->upload)));
+    sonde_json_key(out, "round");
+    sonde_json_int(out, service == NULL ? 0 : service->round);
+    sonde_json_key(out, "store");
+    sonde_json_string(out, sonde_str_from(store));
     sonde_json_object_end(out);
 }
 
@@ -104,6 +129,9 @@ sonde_control_write_poll(struct sonde_buf *out, const struct sonde_control *cont
         sonde_json_array_end(&json);
     } else {
         sonde_json_null(&json);
+    }
+    if (control->store != NULL) {
+        write_symbols(&json, control, instance->identity.service);
     }
     sonde_json_object_end(&json);
 }

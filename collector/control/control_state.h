@@ -31,6 +31,15 @@ struct sonde_instance {
     uint64_t poll_generation; /* the one that it has */
 };
 
+/* What a person said of a service's symbols. */
+struct sonde_control_service {
+    struct sonde_control_service *next;
+    enum sonde_uploading upload;
+    int64_t round;
+    size_t name_len;
+    char name[];
+};
+
 /* Somebody who asked for a probe with wait_ms. */
 struct sonde_control_waiter {
     struct sonde_control_waiter *next;
@@ -47,6 +56,8 @@ struct sonde_control {
     bool is_closed;
     struct sonde_control_probe *probes; /* newest first */
     size_t probe_count;
+    struct sonde_control_service *services;
+    struct sonde_store *store; /* NULL: no symbols; asked for its id alone */
     struct sonde_instance *buckets[SONDE_INSTANCE_BUCKETS];
     size_t instance_count;
     struct sonde_control_waiter *waiters;
@@ -62,6 +73,10 @@ bool sonde_control_matches(const struct sonde_control_probe *probe,
 /* The generation of the list that this process should have. */
 uint64_t sonde_control_generation(const struct sonde_control *control,
                                   const struct sonde_instance *instance);
+
+/* What is said of that service's symbols, or NULL. */
+const struct sonde_control_service *
+sonde_control_find_service(const struct sonde_control *control, struct sonde_str name);
 
 /* --- JSON --------------------------------------------------------------------------- */
 

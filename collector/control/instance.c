@@ -219,6 +219,60 @@ read_disarmed(struct sonde_report *report, const struct sonde_json *json,
     return keep_json(&report->disarmed, &report->arena, &text, err);
 }
 
+/* The members of docs/formats/symbols.md, written anew. */
+static int
+read_symbols(struct sonde_report *report, const struct sonde_json *json,
+             struct sonde_err *err)
+{
+    static const char *const counts[] = {"units",           "scopes",   "uploads",
+                                         "sent_bytes",      "failures", "dropped",
+                                         "longest_hold_us", "cpu_us"};
+    const struct sonde_json *symbols = sonde_json_get(json, "symbols");
+    struct sonde_str message = {NULL, 0};
+    struct sonde_buf text;
+    struct sonde_json_writer writer;
+    if (symbols == NULL || symbols->type == SONDE_JSON_NULL) {
+        return SONDE_OK;
+    }
+    const struct sonde_json *rounds = sonde_json_get(symbols, "rounds");
+    struct sonde_str state = {NULL, 0};
+    if (symbols->type != SONDE_JSON_OBJECT ||
+        (rounds != NULL &&
+         (rounds->type != SONDE_JSON_ARRAY || rounds->count > MEMBERS_MAX))) {
+        return fault(err, "symbols", "has to be an object, with rounds an array");
+    }
+    int rc = read_text(&state, &report->arena, symbols, "state", false, err);
+    rc = rc == SONDE_OK
+             ? read_text(&message, &report->arena, symbols, "message", true, err)
+             : rc;
+    sonde_buf_init(&text, 0);
+    sonde_json_writer_init(&writer, &text);
+    sonde_json_object_begin(&writer);
+    sonde_json_key(&writer, "state");
+    sonde_json_string(&writer, state);
+    for (size_t i = 0; i < sizeof(counts) / sizeof(counts[0]) && rc == SONDE_OK; i++) {
+        uint64_t count = 0;
+        rc = read_count(&count, symbols, counts[i], err);
+        sonde_json_key(&writer, counts[i]);
+        sonde_json_uint(&writer, count);
+    }
+    sonde_json_key(&writer, "rounds");
+    sonde_json_array_begin(&writer);
+    const struct sonde_json *round = rounds == NULL ? NULL : rounds->first;
+    for (; round != NULL; round = round->next) {
+        sonde_json_int(&writer, round->is_integer ? round->integer : 0);
+    }
+    sonde_json_array_end(&writer);
+    sonde_json_key(&writer, "message");
+    sonde_json_string(&writer, message);
+    sonde_json_object_end(&writer);
+    if (rc != SONDE_OK) {
+        sonde_buf_fini(&text);
+        return rc;
+    }
+    return keep_json(&report->symbols, &report->arena, &text, err);
+}
+
 static int
 read_status_name(enum sonde_status *out, const struct sonde_json *json,
                  struct sonde_err *err)
@@ -363,6 +417,9 @@ sonde_report_read(struct sonde_report *out, const struct sonde_json *json,
     }
     if (rc == SONDE_OK) {
         rc = read_disarmed(&report, json, err);
+    }
+    if (rc == SONDE_OK) {
+        rc = read_symbols(&report, json, err);
     }
     if (rc != SONDE_OK) {
         sonde_report_fini(&report);

@@ -43,6 +43,7 @@ struct sonde_report {
     uint64_t armed;
     struct sonde_str dropped;  /* JSON object */
     struct sonde_str disarmed; /* JSON array */
+    struct sonde_str symbols;  /* JSON object; empty: nothing was said of them */
 };
 
 /* Both give SONDE_E_INVAL naming the member, or SONDE_E_NOMEM. Own: the _fini. */

@@ -6,8 +6,9 @@
 
 #include <strings.h>
 
-/* Errors of OTLP paths are google.rpc.Status. */
+/* Errors of OTLP paths are google.rpc.Status. One path beside them is ours. */
 static const struct sonde_str otlp_prefix = {"/v1/", 4};
+static const char symbols_path[] = "/v1/symbols";
 
 static bool
 equals(struct sonde_str a, const char *b)
@@ -77,12 +78,14 @@ static bool
 matches(const struct sonde_route *route, struct sonde_str path, struct sonde_str *tail)
 {
     size_t len = strlen(route->path);
+    bool has_any_tail = route->path[len - 1] == '*';
+    len -= has_any_tail;
     bool is_prefix = len > 1 && route->path[len - 1] == '/';
     if (!is_prefix) {
         return equals(path, route->path);
     }
     if (path.len <= len || memcmp(path.ptr, route->path, len) != 0 ||
-        memchr(path.ptr + len, '/', path.len - len) != NULL) {
+        (!has_any_tail && memchr(path.ptr + len, '/', path.len - len) != NULL)) {
         return false;
     }
     *tail = (struct sonde_str){path.ptr + len, path.len - len};
@@ -132,7 +135,8 @@ void
 sonde_router_admit(const struct sonde_router *router, struct sonde_exchange *x)
 {
     x->is_otlp = x->path.len >= otlp_prefix.len &&
-                 memcmp(x->path.ptr, otlp_prefix.ptr, otlp_prefix.len) == 0;
+                 memcmp(x->path.ptr, otlp_prefix.ptr, otlp_prefix.len) == 0 &&
+                 !equals(x->path, symbols_path);
     x->is_protobuf = is_media_type(x, SONDE_TYPE_PROTOBUF);
     if (!x->is_malformed) {
         find_route(router, x);

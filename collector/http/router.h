@@ -15,7 +15,8 @@
 struct sonde_route {
     const char *method;
     const char *path;  /* the whole path; longer than "/" and ending in '/', a prefix that
-                         an id follows */
+                         an id follows; ending in "/ *" (without the blank), one that a name
+                         follows which may have slashes in it */
     size_t body_bytes; /* as it travels; 0: none is looked at */
     size_t unpacked_bytes;
     bool is_open; /* holds no data: nobody is asked for a token, and links of other pages

@@ -11,6 +11,7 @@
 #ifndef SONDE_STORE_H
 #define SONDE_STORE_H
 
+#include "collector/store/symbols.h"
 #include "core/base/arena.h"
 #include <sonde/err.h>
 #include <stdint.h>
@@ -31,6 +32,8 @@ enum sonde_write_kind {
     SONDE_WRITE_ROWS = 1,
     SONDE_WRITE_PROBE,  /* makes a probe, or the next revision of one */
     SONDE_WRITE_REMOVE, /* of a probe */
+    SONDE_WRITE_SYMBOLS,
+    SONDE_WRITE_SERVICE, /* a service's setting for symbols */
 };
 
 /* A probe as it is kept. */
@@ -51,6 +54,8 @@ struct sonde_write {
     bool *is_new; /* per row: false when its id was kept already; set before done() */
     size_t row_count;
     struct sonde_stored_probe probe;
+    struct sonde_symbol_upload *upload;
+    struct sonde_symbol_setting *setting;
     /* The outcome: SONDE_OK and all of it is durable; or SONDE_E_* and it has to be sent
      * again (some of its rows may be kept). SONDE_E_NOTFOUND: no such probe to remove.
      * Store's thread; in the order of sonde_store_write. */
@@ -83,6 +88,18 @@ struct sonde_store_ops {
                void *arg, struct sonde_err *err);
     int (*probes)(struct sonde_store *store, sonde_stored_probe_fn *fn, void *arg,
                   struct sonde_err *err);
+    int (*search)(struct sonde_store *store, const struct sonde_symbol_query *query,
+                  bool *has_more, sonde_found_fn *fn, void *arg, struct sonde_err *err);
+    int (*file_units)(struct sonde_store *store, struct sonde_str file,
+                      struct sonde_str service, sonde_text_fn *fn, void *arg,
+                      struct sonde_err *err);
+    int (*unit)(struct sonde_store *store, struct sonde_str hash, sonde_unit_fn *fn,
+                void *arg, struct sonde_err *err);
+    int (*source)(struct sonde_store *store, struct sonde_str hash, sonde_text_fn *fn,
+                  void *arg, struct sonde_err *err);
+    int (*services)(struct sonde_store *store, sonde_service_fn *fn, void *arg,
+                    struct sonde_err *err);
+    uint64_t (*symbols_id)(struct sonde_store *store);
     void (*close)(struct sonde_store *store);
 };
 
@@ -123,6 +140,59 @@ sonde_store_probes(struct sonde_store *store, sonde_stored_probe_fn *fn, void *a
                    struct sonde_err *err)
 {
     return store->ops->probes(store, fn, arg, err);
+}
+
+/* --- Symbols. All read what is committed. ------------------------------------------------ */
+
+/* Calls fn with what is found, the best first (docs/formats/api.md has the order). *has_more: there
+ * would have been more than the limit. */
+static inline int
+sonde_store_search(struct sonde_store *store, const struct sonde_symbol_query *query,
+                   bool *has_more, sonde_found_fn *fn, void *arg, struct sonde_err *err)
+{
+    return store->ops->search(store, query, has_more, fn, arg, err);
+}
+
+/* Calls fn with the hash of each part of the newest version of that file that the service (empty:
+ * any) has. */
+static inline int
+sonde_store_file_units(struct sonde_store *store, struct sonde_str file,
+                       struct sonde_str service, sonde_text_fn *fn, void *arg,
+                       struct sonde_err *err)
+{
+    return store->ops->file_units(store, file, service, fn, arg, err);
+}
+
+/* Calls fn with the unit of that hash, or returns SONDE_E_NOTFOUND. */
+static inline int
+sonde_store_unit(struct sonde_store *store, struct sonde_str hash, sonde_unit_fn *fn,
+                 void *arg, struct sonde_err *err)
+{
+    return store->ops->unit(store, hash, fn, arg, err);
+}
+
+/* Calls fn with the text of the file of that hash, or returns SONDE_E_NOTFOUND. */
+static inline int
+sonde_store_source(struct sonde_store *store, struct sonde_str hash, sonde_text_fn *fn,
+                   void *arg, struct sonde_err *err)
+{
+    return store->ops->source(store, hash, fn, arg, err);
+}
+
+/* Calls fn with every service that has symbols or a setting, by name. */
+static inline int
+sonde_store_services(struct sonde_store *store, sonde_service_fn *fn, void *arg,
+                     struct sonde_err *err)
+{
+    return store->ops->services(store, fn, arg, err);
+}
+
+/* What agents tell this store of symbols from another one by; another when it was damaged and
+ * begun anew. Never waits. */
+static inline uint64_t
+sonde_store_symbols_id(struct sonde_store *store)
+{
+    return store->ops->symbols_id(store);
 }
 
 /* Ends every queued write, then frees. Nobody else may be in a call. */

@@ -48,7 +48,7 @@ class FakeCollector:
                 else:
                     self.reply(*(route or (404, error("not_found", "there is no such thing"))))
 
-            do_GET = do_POST = do_DELETE = answer
+            do_GET = do_POST = do_PUT = do_DELETE = answer
 
             def reply(self, status, answer):
                 data = answer if isinstance(answer, bytes) else json.dumps(answer, indent=1).encode()

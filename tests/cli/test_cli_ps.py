@@ -31,6 +31,12 @@ def test_columns_that_are_empty_everywhere_are_left_out(fake, sonde, golden):
     golden("ps_narrow.txt", sonde("ps").stdout)
 
 
+def test_state_of_symbols_is_shown_where_there_is_one(fake, sonde):
+    fake.routes[("GET", PROCESSES)] = (200, {"processes": [process(symbols={"state": "sending"}), process()]})
+    lines = sonde("ps").stdout.splitlines()
+    assert "SYMBOLS" in lines[0] and "sending" in lines[1] and "sending" not in lines[2]
+
+
 def test_json_is_the_collectors_object_one_a_line(fake, sonde):
     wanted = several()
     fake.routes[("GET", PROCESSES)] = (200, {"processes": wanted})

@@ -7,7 +7,8 @@ from cli_support import SONDE, environment, error
 
 COMMANDS = [
     ["serve"], ["run"], ["ps"], ["probe"], ["probe", "add"], ["probe", "list"], ["probe", "show"],
-    ["probe", "rm"], ["tail"], ["snapshots"],
+    ["probe", "rm"], ["symbols"], ["symbols", "search"], ["symbols", "show"], ["symbols", "upload"], ["tail"],
+    ["snapshots"],
 ]
 
 
@@ -49,6 +50,13 @@ USAGE_ERRORS = [
     (["serve", "--keep-days", "0"], "--keep-days needs 1 to 36500"),
     (["serve", "--keep-days", "x"], "--keep-days needs a whole number, not 'x'"),
     (["serve", "--data", ""], "--data needs a value that is not empty"),
+    (["symbols"], "sonde symbols needs a command"),
+    (["symbols", "search"], "sonde symbols search needs TEXT"),
+    (["symbols", "search", "a", "--limit", "0"], "--limit needs 1 to 200"),
+    (["symbols", "search", "a", "--limit", "201"], "--limit needs 1 to 200"),
+    (["symbols", "show"], "sonde symbols show needs FILE|HASH"),
+    (["symbols", "upload", "--on", "--off"], "--on, --off and --default exclude each other"),
+    (["symbols", "upload", "--off", "--wait", "1"], "--wait has nothing to wait for with --off"),
     (["run"], "sonde run needs -- COMMAND…"),
     (["run", "--"], "sonde run needs -- COMMAND…"),
     (["run", "--frob", "--", "true"], "unknown option --frob"),

@@ -82,6 +82,17 @@ memory_write(struct sonde_store *store, struct sonde_write *write)
     }
     write->probe.revision = ++memory->revision;
     write->probe.created_at_ns = memory->revision;
+    for (size_t i = 0; write->upload != NULL && i < write->upload->unit_count; i++) {
+        write->upload->units[i].is_missing = write->upload->units[i].scope.len == 0;
+        write->upload->units[i].lacks_source = true;
+    }
+    if (write->setting != NULL) {
+        write->setting->out = (struct sonde_symbol_service){
+            .name = write->setting->service,
+            .upload = write->setting->upload,
+            .round = write->setting->asks_anew,
+        };
+    }
     sonde_lock_drop(&memory->lock);
     write->done(write, &err);
     return SONDE_OK;
@@ -118,8 +129,82 @@ memory_get(struct sonde_store *store, struct sonde_str id, sonde_row_fn *fn, voi
     return rc == SONDE_OK ? rc : sonde_err_set(err, rc, NULL, "no such snapshot");
 }
 
+/* A search finds what was searched for. */
+static int
+memory_search(struct sonde_store *store, const struct sonde_symbol_query *query,
+              bool *has_more, sonde_found_fn *fn, void *arg, struct sonde_err *err)
+{
+    struct sonde_found found = {.kind = SONDE_FOUND_FUNCTION,
+                                .scope = SONDE_SCOPE_METHOD,
+                                .name = query->text,
+                                .file = query->text,
+                                .origin = SONDE_ORIGIN_USER,
+                                .probe_line = 3,
+                                .services = &query->service,
+                                .service_count = 1};
+    (void)store, (void)err;
+    MUST(query->limit > 0);
+    *has_more = !fn(arg, &found);
+    return SONDE_OK;
+}
+
+static int
+memory_text(struct sonde_store *store, struct sonde_str hash, sonde_text_fn *fn,
+            void *arg, struct sonde_err *err)
+{
+    (void)store, (void)err;
+    fn(arg, hash);
+    return SONDE_OK;
+}
+
+static int
+memory_file_units(struct sonde_store *store, struct sonde_str file,
+                  struct sonde_str service, sonde_text_fn *fn, void *arg,
+                  struct sonde_err *err)
+{
+    (void)service;
+    return memory_text(store, file, fn, arg, err);
+}
+
+static int
+memory_unit(struct sonde_store *store, struct sonde_str hash, sonde_unit_fn *fn,
+            void *arg, struct sonde_err *err)
+{
+    struct sonde_unit unit = {
+        .hash = hash, .origin = SONDE_ORIGIN_USER, .scope = SONDE_STR("{}")};
+    (void)store, (void)err;
+    fn(arg, &unit);
+    return SONDE_OK;
+}
+
+static int
+memory_services(struct sonde_store *store, sonde_service_fn *fn, void *arg,
+                struct sonde_err *err)
+{
+    struct sonde_symbol_service service = {.name = SONDE_STR("shop")};
+    (void)store, (void)err;
+    fn(arg, &service);
+    return SONDE_OK;
+}
+
+static uint64_t
+memory_symbols_id(struct sonde_store *store)
+{
+    (void)store;
+    return 7;
+}
+
 static const struct sonde_store_ops memory_ops = {
-    .write = memory_write, .list = memory_list, .get = memory_get};
+    .write = memory_write,
+    .list = memory_list,
+    .get = memory_get,
+    .search = memory_search,
+    .file_units = memory_file_units,
+    .unit = memory_unit,
+    .source = memory_text,
+    .services = memory_services,
+    .symbols_id = memory_symbols_id,
+};
 
 /* --- A transport that is none ------------------------------------------------------- */
 
@@ -316,10 +401,12 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         MUST(sonde_pool_new(&pool, NULL) == SONDE_OK);
     }
     api.pool = pool;
+    api.uploads = pool;
     sonde_lock_init(&memory.lock, SONDE_RANK_STORE);
     MUST(sonde_hub_new(&api.hub) == SONDE_OK);
     MUST(sonde_intake_new(&api.intake, api.store, api.hub) == SONDE_OK);
     MUST(sonde_control_new(&api.control, hurry, NULL) == SONDE_OK);
+    sonde_control_use_store(api.control, api.store);
     serve(&api, (struct sonde_str){(const char *)data, size});
     sonde_control_free(api.control);
     sonde_intake_free(api.intake);

@@ -4,6 +4,7 @@
 #include "collector/store/sqlite/catalogue.h"
 #include "collector/store/sqlite/data_dir.h"
 #include "collector/store/sqlite/day_file.h"
+#include "collector/store/sqlite/symbols.h"
 #include "core/base/alloc.h"
 #include "core/base/clock.h"
 #include "core/base/lock.h"
@@ -32,6 +33,7 @@ struct sqlite_store {
     int lock_fd;
     int64_t keep_days;
     size_t queue_max_bytes;
+    struct sonde_symbols *symbols; /* a file and a thread of their own */
 
     struct sonde_lock lock;
     struct sonde_cond wake;
@@ -397,6 +399,9 @@ store_write(struct sonde_store *base, struct sonde_write *write)
     struct sqlite_store *store = (struct sqlite_store *)base;
     bool is_rows = write->kind == SONDE_WRITE_ROWS;
     int rc = SONDE_OK;
+    if (write->kind == SONDE_WRITE_SYMBOLS || write->kind == SONDE_WRITE_SERVICE) {
+        return sonde_symbols_write(store->symbols, write);
+    }
     sonde_lock_take(&store->lock);
     /* What is large alone is taken whatever its size, or it would never be. */
     bool is_full = store->queued_bytes > 0 &&
@@ -499,9 +504,91 @@ store_probes(struct sonde_store *base, sonde_stored_probe_fn *fn, void *arg,
     return sonde_catalogue_probes(&store->catalogue, fn, arg, err);
 }
 
+/* --- Symbols ------------------------------------------------------------------------ */
+
+static int
+store_search(struct sonde_store *base, const struct sonde_symbol_query *query,
+             bool *has_more, sonde_found_fn *fn, void *arg, struct sonde_err *err)
+{
+    struct sonde_symbols *symbols = ((struct sqlite_store *)base)->symbols;
+    struct sonde_symbols_reader *reader = NULL;
+    int rc = sonde_symbols_take_reader(symbols, &reader, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_search(reader, query, has_more, fn, arg, err);
+        rc = sonde_symbols_give_reader(symbols, reader, rc);
+    }
+    return rc;
+}
+
+static int
+store_file_units(struct sonde_store *base, struct sonde_str file,
+                 struct sonde_str service, sonde_text_fn *fn, void *arg,
+                 struct sonde_err *err)
+{
+    struct sonde_symbols *symbols = ((struct sqlite_store *)base)->symbols;
+    struct sonde_symbols_reader *reader = NULL;
+    int rc = sonde_symbols_take_reader(symbols, &reader, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_file_units(reader, file, service, fn, arg, err);
+        rc = sonde_symbols_give_reader(symbols, reader, rc);
+    }
+    return rc;
+}
+
+static int
+store_unit(struct sonde_store *base, struct sonde_str hash, sonde_unit_fn *fn, void *arg,
+           struct sonde_err *err)
+{
+    struct sonde_symbols *symbols = ((struct sqlite_store *)base)->symbols;
+    struct sonde_symbols_reader *reader = NULL;
+    int rc = sonde_symbols_take_reader(symbols, &reader, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_unit(reader, hash, fn, arg, err);
+        rc = sonde_symbols_give_reader(symbols, reader, rc);
+    }
+    return rc;
+}
+
+static int
+store_source(struct sonde_store *base, struct sonde_str hash, sonde_text_fn *fn,
+             void *arg, struct sonde_err *err)
+{
+    struct sonde_symbols *symbols = ((struct sqlite_store *)base)->symbols;
+    struct sonde_symbols_reader *reader = NULL;
+    int rc = sonde_symbols_take_reader(symbols, &reader, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_source(reader, hash, fn, arg, err);
+        rc = sonde_symbols_give_reader(symbols, reader, rc);
+    }
+    return rc;
+}
+
+static int
+store_services(struct sonde_store *base, sonde_service_fn *fn, void *arg,
+               struct sonde_err *err)
+{
+    struct sonde_symbols *symbols = ((struct sqlite_store *)base)->symbols;
+    struct sonde_symbols_reader *reader = NULL;
+    int rc = sonde_symbols_take_reader(symbols, &reader, err);
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_services(reader, fn, arg, err);
+        rc = sonde_symbols_give_reader(symbols, reader, rc);
+    }
+    return rc;
+}
+
+static uint64_t
+store_symbols_id(struct sonde_store *base)
+{
+    return sonde_symbols_id(((struct sqlite_store *)base)->symbols);
+}
+
+/* --- Life --------------------------------------------------------------------------- */
+
 static void
 free_store(struct sqlite_store *store)
 {
+    sonde_symbols_free(store->symbols);
     sonde_data_dir_unlock(store->lock_fd);
     sonde_cond_fini(&store->wake);
     sonde_lock_fini(&store->lock);
@@ -526,6 +613,12 @@ static const struct sonde_store_ops ops = {
     .list = store_list,
     .get = store_get,
     .probes = store_probes,
+    .search = store_search,
+    .file_units = store_file_units,
+    .unit = store_unit,
+    .source = store_source,
+    .services = store_services,
+    .symbols_id = store_symbols_id,
     .close = store_close,
 };
 
@@ -553,6 +646,13 @@ sonde_sqlite_store_open(struct sonde_store **out,
                  : sonde_data_dir_lock(&store->lock_fd, store->dir, err);
     if (rc == SONDE_OK) {
         rc = sonde_catalogue_open(&store->catalogue, store->dir, err);
+    }
+    if (rc == SONDE_OK) {
+        rc = sonde_symbols_new(&store->symbols, store->dir, store->keep_days,
+                               options->queue_bytes, err);
+        if (rc != SONDE_OK) {
+            sonde_catalogue_close(&store->catalogue);
+        }
     }
     if (rc == SONDE_OK) {
         rc = sonde_os_thread_start(&store->thread, run_writer, store);
