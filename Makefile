@@ -21,7 +21,7 @@ HOST_LIBS := -lmicrohttpd -lsqlite3 -lzstd
 
 # --- core ---------------------------------------------------------------------------------
 # CORE_DIRS can be narrowed to build and test one layer alone.
-CORE_DIRS ?= base wire capture probe agent
+CORE_DIRS ?= base wire capture probe symbols agent
 CORE_SRC  := $(filter-out core/base/os_%.c,$(foreach d,$(CORE_DIRS),$(wildcard core/$(d)/*.c))) \
              core/base/os_$(OS).c
 CORE_OBJ  := $(CORE_SRC:%.c=$(BUILD)/obj/%.o)

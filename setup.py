@@ -41,7 +41,7 @@ def reason_against():
 def sources():
     system = "linux" if sys.platform.startswith("linux") else "generic"
     found = []
-    for part in ("base", "wire", "capture", "probe", "agent"):
+    for part in ("base", "wire", "capture", "probe", "symbols", "agent"):
         found += glob.glob("core/%s/*.c" % part)
     found = [path for path in found if not os.path.basename(path).startswith("os_")]
     found.append("core/base/os_%s.c" % system)

@@ -8,7 +8,10 @@
 
 #define DISARM_TRIES 3
 #define TESTONLY_TICKS 500
-#define SLICE_NS (5 * SONDE_NS_PER_MS) /* of the VM lock for new probes, at a time */
+/* Of the VM lock at a time. A pause may take 5 ms; the rest is for one piece of work more, and for a
+ * step of the collector that comes with what is allocated. */
+#define SLICE_NS (3 * SONDE_NS_PER_MS)
+#define SYMBOLS_UNTIL_NS (3500 * SONDE_NS_PER_US) /* from a safe point's beginning */
 
 /* --- Between the thread and the safe point ------------------------------------------------ */
 
@@ -73,6 +76,7 @@ sonde_agent_disarm(struct sonde_agent *agent)
     atomic_store(&agent->recorder.is_open, false);
     /* Even an empty list takes a few bytes, and there may be no later. */
     int rc = SONDE_E_NOMEM;
+    sonde_registry_set_slice(agent->registry, 0);
     for (int i = 0; i < DISARM_TRIES && rc != SONDE_OK; i++) {
         rc = sonde_registry_apply(agent->registry, NULL, 0);
     }
@@ -142,26 +146,30 @@ sonde_agent_safe_point(struct sonde_agent *agent)
     if (!is_usable(agent)) {
         return;
     }
+    int64_t began_ns = sonde_clock_mono_ns();
     sonde_agent_after_fork_child(agent);
     uint64_t before = sonde_registry_version(agent->registry);
     bool had_delivery = sonde_agent_has_delivery(agent);
+    sonde_registry_begin_slice(agent->registry);
     if (atomic_load(&agent->has_failed)) {
         sonde_delivery_free(swap_pending(agent, NULL));
         sonde_agent_disarm(agent);
     } else {
         apply_pending(agent);
     }
-    sonde_registry_tick(agent->registry);
-    if (agent->looks_again) {
+    if (agent->looks_again || atomic_exchange(&agent->sources.has_news, false)) {
         agent->looks_again = false;
-        sonde_registry_look_again(agent->registry, SONDE_STR(""));
+        sonde_registry_look_later(agent->registry);
     }
+    sonde_registry_tick(agent->registry);
     if (sonde_registry_has_left(agent->registry)) {
         sonde_agent_ask_safe_point(agent);
     }
     if (had_delivery || sonde_registry_version(agent->registry) != before) {
         tell_news(agent);
     }
+    /* Probes come first; this takes what they left. */
+    sonde_symbols_safe_point(agent, began_ns + SYMBOLS_UNTIL_NS);
 }
 
 bool
@@ -174,6 +182,9 @@ sonde_agent_wants_code(struct sonde_agent *agent, struct sonde_str file)
         sonde_fork_renew(agent); /* its locks; a thread is not needed for this */
     }
     bool wants = sonde_registry_wants(agent->registry, file);
+    if (wants) {
+        sonde_sources_loaded(agent, file);
+    }
     agent->looked_before = agent->looks_again;
     agent->looks_again = agent->looks_again || wants;
     return wants;
@@ -220,6 +231,8 @@ agent_free(struct sonde_agent *agent)
     }
     sonde_registry_free(agent->registry);
     sonde_recorder_fini(&agent->recorder);
+    sonde_symbols_fini(agent);
+    sonde_sources_fini(agent);
     sonde_config_fini(&agent->config);
     sonde_free(agent);
 }
@@ -237,6 +250,8 @@ agent_init(struct sonde_agent *agent, const struct sonde_config *config,
     if (rc != SONDE_OK) {
         return rc;
     }
+    sonde_symbols_init(agent);
+    sonde_sources_init(agent);
     if (agent->config.complaints[0] != '\0') {
         sonde_faults_add(&agent->faults, "config", agent->config.complaints);
     }
@@ -256,6 +271,7 @@ agent_init(struct sonde_agent *agent, const struct sonde_config *config,
     }
     if (rc == SONDE_OK) {
         sonde_registry_set_slice(agent->registry, SLICE_NS);
+        sonde_registry_set_source(agent->registry, sonde_sources_ask, agent);
     }
     return rc;
 }
@@ -320,9 +336,14 @@ sonde_agent_stop(struct sonde_agent *agent)
     if (agent->config.server[0] != '\0') {
         keep_statuses(agent);
     }
+    sonde_symbols_stop(agent); /* its hooks go first */
     sonde_agent_disarm(agent);
     sonde_thread_stop(agent, sonde_clock_mono_ns() + agent->config.flush_timeout_ns);
     sonde_delivery_free(swap_pending(agent, NULL));
+    struct sonde_listed left; /* of symbols, that the thread never came to */
+    if (sonde_symbols_take(agent, &left)) {
+        sonde_listing_free(left.listing);
+    }
 }
 
 /* --- For tests ---------------------------------------------------------------------------- */

@@ -12,6 +12,8 @@
 #include "core/agent/delivery.h"
 #include "core/agent/faults.h"
 #include "core/agent/resource.h"
+#include "core/agent/sources.h"
+#include "core/agent/symbols.h"
 #include "core/probe/recorder.h"
 #include "core/probe/registry.h"
 #include "core/wire/http.h"
@@ -23,6 +25,8 @@ struct sonde_agent {
     struct sonde_recorder recorder;
     struct sonde_registry *registry;
     struct sonde_faults faults;
+    struct sonde_sources sources; /* between the safe point and the thread */
+    struct sonde_symbols symbols; /* says itself who may touch what */
 
     /* Guarded by the VM lock; the agent thread reads `identity`, which stands still while
      * there is a thread. */

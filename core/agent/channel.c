@@ -86,6 +86,7 @@ take_answer(struct sonde_channel *channel, struct sonde_str body)
     }
     sonde_buf_fini(&channel->generation);
     channel->generation = generation;
+    sonde_symbols_hear(channel->agent, &delivery->symbols);
     if (delivery->has_probes) {
         sonde_agent_deliver(channel->agent, delivery);
     } else {

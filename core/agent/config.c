@@ -267,6 +267,63 @@ read_numbers(struct reading *reading)
                   (double)SONDE_NS_PER_MS);
 }
 
+/* 1 or yes, 0 or no, in the words of SONDE_ENABLED. */
+static bool
+take_switch(struct reading *reading, const char *name, bool fallback)
+{
+    static const char *const words[] = {"0", "false", "no",  "off",
+                                        "1", "true",  "yes", "on"};
+    const char *text = get_variable(name);
+    for (size_t i = 0; text != NULL && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strcmp(text, words[i]) == 0) {
+            return i >= 4;
+        }
+    }
+    if (text != NULL) {
+        complain(reading, name, "neither 0 nor 1; %d stands", fallback);
+    }
+    return fallback;
+}
+
+/* Whether a URL leads to this machine itself. */
+static bool
+is_loopback(const char *url)
+{
+    static const char *const hosts[] = {"localhost", "[::1]", "127."};
+    const char *host = strstr(url, "://");
+    host = host == NULL ? url : host + 3;
+    if (memchr(host, '@', strcspn(host, "/")) != NULL) {
+        return false; /* what stands there is a user's name */
+    }
+    for (size_t i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        size_t len = strlen(hosts[i]);
+        if (strncmp(host, hosts[i], len) != 0) {
+            continue;
+        }
+        /* "127.example.com" is somewhere else. */
+        size_t rest = strspn(host, "0123456789.");
+        size_t end = i == 2 ? rest : len;
+        return strchr(":/", host[end]) != NULL; /* finds the NUL too */
+    }
+    return false;
+}
+
+static void
+read_symbols(struct reading *reading)
+{
+    struct sonde_config *config = reading->config;
+    const char *text = get_variable("SONDE_SYMBOLS");
+    config->has_symbols_at_once = text != NULL && strcmp(text, "now") == 0;
+    config->has_symbols =
+        config->has_symbols_at_once || take_switch(reading, "SONDE_SYMBOLS", true);
+    config->has_libraries = take_switch(reading, "SONDE_SYMBOLS_LIBRARIES", true);
+    config->has_sources =
+        take_switch(reading, "SONDE_SOURCES", is_loopback(config->server));
+    config->symbols_debounce_ns =
+        (int64_t)(take_number(reading, "SONDE_SYMBOLS_DEBOUNCE_MS", 2000, 0, 600000) *
+                  (double)SONDE_NS_PER_MS);
+}
+
 static void
 read_texts(struct reading *reading, const char *language)
 {
@@ -302,6 +359,9 @@ sonde_config_init(struct sonde_config *config, const char *language,
     if (reading.rc == SONDE_OK) {
         read_texts(&reading, language == NULL ? "unknown" : language);
         read_numbers(&reading);
+    }
+    if (reading.rc == SONDE_OK) {
+        read_symbols(&reading);
         put(&reading, &fresh.complaints, sonde_buf_view(&reading.complaints));
     }
     if (reading.complaints.failed != SONDE_OK) {

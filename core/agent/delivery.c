@@ -57,12 +57,30 @@ read_defs(struct sonde_delivery *delivery, const struct sonde_json *list,
     return SONDE_OK;
 }
 
+/* Words that nobody knows here count as default: what they ask for is not for this agent. */
+static void
+read_symbols(struct sonde_symbol_wishes *symbols, const struct sonde_json *answer)
+{
+    const struct sonde_json *json = sonde_json_get(answer, "symbols");
+    if (json == NULL || json->type != SONDE_JSON_OBJECT) {
+        return;
+    }
+    struct sonde_str upload = sonde_json_get_str(json, "upload");
+    symbols->is_there = true;
+    symbols->upload = sonde_str_eq(upload, SONDE_STR("on"))    ? SONDE_UPLOAD_ON
+                      : sonde_str_eq(upload, SONDE_STR("off")) ? SONDE_UPLOAD_OFF
+                                                               : SONDE_UPLOAD_DEFAULT;
+    symbols->round = sonde_json_get_int(json, "round", 0);
+    symbols->store = sonde_json_get_str(json, "store");
+}
+
 static int
 read_answer(struct sonde_delivery *delivery, const struct sonde_json *answer,
             struct sonde_err *err)
 {
     delivery->generation = sonde_json_get_str(answer, "generation");
     const struct sonde_json *probes = sonde_json_get(answer, "probes");
+    read_symbols(&delivery->symbols, answer);
     if (delivery->generation.len == 0) {
         return sonde_err_set(err, SONDE_E_SYNTAX, "generation", "missing");
     }

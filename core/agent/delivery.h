@@ -17,9 +17,18 @@ struct sonde_refused {
     char message[328]; /* a whole sonde_err */
 };
 
+/* What the answer says of symbols (docs/formats/symbols.md, "In the poll's answer"). */
+struct sonde_symbol_wishes {
+    bool is_there; /* false: this collector takes none */
+    enum { SONDE_UPLOAD_DEFAULT, SONDE_UPLOAD_ON, SONDE_UPLOAD_OFF } upload;
+    int64_t round;
+    struct sonde_str store;
+};
+
 struct sonde_delivery {
     struct sonde_arena arena; /* holds all that is below */
     struct sonde_str generation;
+    struct sonde_symbol_wishes symbols;
     bool has_probes; /* false: nothing changed */
     struct sonde_probe_def *defs;
     size_t count;

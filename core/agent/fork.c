@@ -57,6 +57,8 @@ sonde_fork_renew(struct sonde_agent *agent)
     sonde_log_after_fork();
     sonde_lock_init(&agent->mailbox, SONDE_RANK_MAILBOX);
     sonde_faults_init(&agent->faults);
+    sonde_symbols_after_fork(agent);
+    sonde_sources_init(agent);
     agent->is_renewed = true; /* from here on faults can be noted */
 
     /* Given up, not freed: the parent's thread may have been in the middle of them. */

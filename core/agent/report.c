@@ -44,6 +44,8 @@ sonde_agent_write_report(struct sonde_agent *agent, struct sonde_buf *out)
     sonde_drops_write(&writer, &agent->recorder.drops);
     sonde_json_key(&writer, "disarmed");
     sonde_faults_report(&agent->faults, &writer);
+    sonde_json_key(&writer, "symbols");
+    sonde_symbols_write_report(agent, &writer);
     sonde_json_object_end(&writer);
 }
 
@@ -55,7 +57,8 @@ sonde_agent_report_version(struct sonde_agent *agent)
     for (int drop = 0; drop < SONDE_DROP_COUNT; drop++) {
         version += sonde_drops_get(&agent->recorder.drops, (enum sonde_drop)drop);
     }
-    return version + atomic_load(&agent->faults.total);
+    return version + atomic_load(&agent->faults.total) +
+           atomic_load_explicit(&agent->symbols.version, memory_order_relaxed);
 }
 
 void

@@ -48,8 +48,9 @@ upkeep(struct sonde_worker *worker, int64_t now_ns)
     int64_t due_ns = now_ns + IDLE_MOST_NS;
     int64_t expiry_ns = sonde_registry_next_expiry_ns(agent->registry);
     int64_t wall_ns = sonde_clock_wall_ns();
-    bool wants_safe_point =
-        sonde_agent_has_delivery(agent) || atomic_load(&agent->recorder.has_news);
+    bool wants_safe_point = sonde_agent_has_delivery(agent) ||
+                            atomic_load(&agent->recorder.has_news) ||
+                            atomic_load(&agent->sources.has_news);
     if (expiry_ns <= wall_ns) {
         wants_safe_point = true;
     } else if (expiry_ns - wall_ns < IDLE_MOST_NS) {
@@ -90,6 +91,9 @@ run_until_stopped(struct sonde_worker *worker)
         int64_t due_ns = upkeep(worker, now_ns);
         due_ns = earlier(due_ns, sonde_channel_step(&worker->channel, now_ns));
         due_ns = earlier(due_ns, sonde_exporter_step(&worker->exporter, now_ns));
+        sonde_sources_step(worker->agent, &worker->upload.known);
+        due_ns = earlier(due_ns, sonde_upload_step(&worker->upload, now_ns));
+        due_ns = earlier(due_ns, sonde_symbols_upkeep(worker->agent, now_ns));
         wait_until(worker, due_ns);
     }
 }
@@ -159,6 +163,7 @@ open_worker(struct sonde_worker *worker, struct sonde_err *err)
     }
     if (rc == SONDE_OK) {
         sonde_channel_init(&worker->channel, worker->agent, worker->http);
+        sonde_upload_init(&worker->upload, worker->agent, worker->http);
         publish_clients(worker->agent, worker->http, worker->snapshot_http);
         worker->is_open = true;
     }
@@ -197,6 +202,7 @@ run(void *arg)
     sonde_http_free(worker->http);
     sonde_channel_fini(&worker->channel);
     sonde_exporter_fini(&worker->exporter);
+    sonde_upload_fini(&worker->upload);
     sonde_free(worker);
     return NULL;
 }

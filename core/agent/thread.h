@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0
  *
- * The one native thread, `sonde-agent`: an event loop with two tasks, the control channel and
- * the exporter. It never takes the VM lock and never calls the adapter, except to ask for a
+ * The one native thread, `sonde-agent`: an event loop with three tasks: the control channel, the
+ * exporter and the upload of symbols. It never takes the VM lock and never calls the adapter, except to ask for a
  * safe point. It sleeps in the long poll; while probes are armed it looks at the queue every
  * SONDE_LOOK_NS, so that a commit on an application thread needs no system call. */
 #ifndef SONDE_THREAD_H
@@ -10,6 +10,7 @@
 #include "core/agent/agent_private.h"
 #include "core/agent/channel.h"
 #include "core/agent/exporter.h"
+#include "core/agent/symbols_upload.h"
 
 #define SONDE_LOOK_NS (100 * SONDE_NS_PER_MS)
 
@@ -20,6 +21,7 @@ struct sonde_worker {
     struct sonde_http *snapshot_http; /* the same, unless snapshots go elsewhere */
     struct sonde_channel channel;
     struct sonde_exporter exporter;
+    struct sonde_upload upload;
     bool is_open;    /* clients, channel and exporter are there */
     bool is_resting; /* guarded by the mailbox's lock: its thread left, or is leaving */
     int64_t asked_at_ns; /* when a safe point was last asked for */

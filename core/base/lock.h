@@ -15,6 +15,7 @@ enum sonde_lock_rank {
     SONDE_RANK_AGENT = 1, /* agent life cycle: start, stop, fork */
     SONDE_RANK_REGISTRY,  /* what reports read of the registry */
     SONDE_RANK_INFLIGHT,  /* entry tapes that wait for their return */
+    SONDE_RANK_SYMBOLS,   /* the agent's listing of symbols, between its threads */
     SONDE_RANK_MAILBOX,   /* between the agent thread and the safe point */
     SONDE_RANK_FAULTS,    /* list of disarmed parts */
     SONDE_RANK_STORE,     /* collector: the writer's queue */

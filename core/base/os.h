@@ -38,6 +38,9 @@ void sonde_os_random(void *out, size_t size);
 /* This machine's name, terminated; "unknown" when it can not be had. */
 void sonde_os_hostname(char *out, size_t size);
 
+/* When this process began, on sonde_clock_wall_ns; 0: unknown. Late by a hundredth of a second at most. */
+int64_t sonde_os_process_start_ns(void);
+
 /* The clock behind sonde_clock_coarse_ns. */
 int64_t sonde_os_coarse_ns(void);
 

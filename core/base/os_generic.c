@@ -66,3 +66,9 @@ sonde_os_socket_cloexec(int domain, int type, int protocol)
     }
     return fd;
 }
+
+int64_t
+sonde_os_process_start_ns(void)
+{
+    return 0;
+}

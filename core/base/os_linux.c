@@ -6,8 +6,11 @@
 #include "core/base/clock.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -92,4 +95,32 @@ int
 sonde_os_socket_cloexec(int domain, int type, int protocol)
 {
     return socket(domain, type | SOCK_CLOEXEC, protocol);
+}
+
+/* Field 22 of /proc/self/stat: ticks between the boot and the start, rounded down. The fields are
+ * counted from behind the command's name, which may hold anything. */
+int64_t
+sonde_os_process_start_ns(void)
+{
+    char text[1024];
+    int file = open("/proc/self/stat", O_RDONLY | O_CLOEXEC);
+    ssize_t len = file < 0 ? -1 : read(file, text, sizeof(text) - 1);
+    if (file >= 0) {
+        close(file);
+    }
+    text[len < 0 ? 0 : len] = '\0';
+    const char *at = strrchr(text, ')');
+    for (int field = 2; at != NULL && field < 22; field++) {
+        at = strchr(at + 1, ' ');
+    }
+    long ticks_per_s = sysconf(_SC_CLK_TCK);
+    struct timespec since_boot;
+    if (at == NULL || ticks_per_s <= 0 ||
+        clock_gettime(CLOCK_BOOTTIME, &since_boot) != 0) {
+        return 0;
+    }
+    int64_t tick_ns = SONDE_NS_PER_S / ticks_per_s;
+    int64_t start_ns = (int64_t)strtoll(at + 1, NULL, 10) * tick_ns + tick_ns;
+    int64_t up_ns = (int64_t)since_boot.tv_sec * SONDE_NS_PER_S + since_boot.tv_nsec;
+    return sonde_clock_wall_ns() - (up_ns - start_ns);
 }

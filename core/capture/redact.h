@@ -30,6 +30,9 @@ bool sonde_redactor_hides_text(const struct sonde_redactor *redactor,
                                enum sonde_encoding encoding, const void *data,
                                size_t units);
 
+/* Whether any type is hidden: if none is, there is nothing to ask of each. */
+bool sonde_redactor_has_types(const struct sonde_redactor *redactor);
+
 bool sonde_redactor_hides_type(const struct sonde_redactor *redactor,
                                struct sonde_str type);
 

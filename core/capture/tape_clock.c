@@ -13,9 +13,11 @@ limit_of(const struct sonde_limits *limits)
 }
 
 void
-sonde_tape_clock_start(struct sonde_tape_clock *clock, const struct sonde_limits *limits)
+sonde_tape_clock_start(struct sonde_tape_clock *clock, const struct sonde_limits *limits,
+                       int64_t began_ns)
 {
-    int64_t now_ns = sonde_clock_mono_ns(), limit_ns = limit_of(limits);
+    int64_t now_ns = began_ns != 0 ? began_ns : sonde_clock_mono_ns();
+    int64_t limit_ns = limit_of(limits);
     clock->deadline_ns = now_ns + limit_ns * MOST_WAITS;
     clock->watch_ns = now_ns + limit_ns / WATCH_SHARE;
     clock->cpu_limit_ns = 0;

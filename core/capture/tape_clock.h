@@ -19,8 +19,9 @@ struct sonde_tape_clock {
     int64_t cpu_limit_ns; /* sonde_clock_thread_cpu_ns; 0: not looked at yet */
 };
 
+/* At that time of sonde_clock_mono_ns; 0: now. */
 void sonde_tape_clock_start(struct sonde_tape_clock *clock,
-                            const struct sonde_limits *limits);
+                            const struct sonde_limits *limits, int64_t began_ns);
 bool sonde_tape_clock_is_over(struct sonde_tape_clock *clock,
                               const struct sonde_limits *limits);
 

@@ -105,6 +105,7 @@ sonde_tape_reader_init(struct sonde_tape_reader *reader, struct sonde_str record
     header.timestamp_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_TIMESTAMP, 8);
     header.duration_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_DURATION, 8);
     header.suspended_ns = (int64_t)get_fixed(bytes + SONDE_TAPE_AT_SUSPENDED, 8);
+    header.began_ns = 0; /* is not on the tape */
     header.at = bytes[SONDE_TAPE_AT_AT];
     header.probe_id = get_str(&cursor);
     header.file = get_str(&cursor);

@@ -3,6 +3,7 @@
 
 #include "core/base/alloc.h"
 #include "core/capture/redact.h"
+#include "core/capture/tape_bytes.h"
 #include "core/capture/tape_format.h"
 #include "core/capture/tape_reader.h"
 #include "core/capture/tape_text.h"
@@ -25,6 +26,8 @@
 /* A text that can not keep as many characters, for want of room, becomes a marker. */
 #define MIN_TEXT_CHARS 16
 
+#define TRY_ASCII_BYTES \
+    64 /* UTF-8 no longer than this is first taken for ASCII: most is */
 #define CLOCK_WRITES 32
 /* A container and a frame cost the adapter more than a plain value does. */
 #define CLOCK_WEIGHT 4
@@ -43,21 +46,17 @@ put_byte(struct sonde_tape *tape, unsigned byte)
     tape->bytes[tape->len++] = (unsigned char)byte;
 }
 
+/* For what was written from tape->bytes + tape->len on. */
+static inline void
+to_end(struct sonde_tape *tape, const unsigned char *to)
+{
+    tape->len = (size_t)(to - tape->bytes);
+}
+
 static inline void
 put_varint(struct sonde_tape *tape, uint64_t value)
 {
-    while (value >= 0x80) {
-        put_byte(tape, (unsigned)(value & 0x7f) | 0x80);
-        value >>= 7;
-    }
-    put_byte(tape, (unsigned)value);
-}
-
-static void
-put_fixed(unsigned char *to, uint64_t value, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        to[i] = (unsigned char)(value >> (8 * i));
+    to_end(tape, sonde_tape_to_varint(tape->bytes + tape->len, value));
 }
 
 /* Most bytes that put_str may write for `text`; the caller has made sure of them. */
@@ -65,6 +64,16 @@ static inline size_t
 str_bound(struct sonde_str text, size_t max)
 {
     return sonde_tape_text_str_bound(text, max);
+}
+
+/* A tag, and a name or type behind it. Returns where it goes on. */
+static inline unsigned char *
+to_tag(struct sonde_tape *tape, enum sonde_tape_op op, struct sonde_str text)
+{
+    unsigned char *to = tape->bytes + tape->len;
+
+    *to++ = (unsigned char)op;
+    return to + sonde_tape_text_str(to, text, NAME_BYTES);
 }
 
 static inline void
@@ -124,6 +133,7 @@ push(struct sonde_tape *tape, enum sonde_tape_kind kind, size_t reserve_bytes)
 
     level->kind = (uint8_t)kind;
     level->slot = level->after = SONDE_TAPE_SLOT_NONE;
+    level->first = (uint8_t)sonde_tape_first_slot(kind);
     level->reason = SONDE_REASON_NONE;
     level->truncated = false;
     level->count = level->limit = 0;
@@ -311,7 +321,7 @@ clamp(uint32_t value, uint32_t least, uint32_t most)
 
 static void
 start(struct sonde_tape *tape, const struct sonde_limits *limits,
-      const struct sonde_redactor *redactor)
+      const struct sonde_redactor *redactor, int64_t began_ns)
 {
 #define CLAMP(member, name, value, least, most) \
     tape->limits.member = clamp(limits->member, least, most);
@@ -319,10 +329,11 @@ start(struct sonde_tape *tape, const struct sonde_limits *limits,
 #undef CLAMP
     tape->limit_bytes = tape->limits.bytes - SLACK_BYTES;
     tape->redactor = redactor;
-    sonde_tape_clock_start(&tape->clock, &tape->limits);
+    sonde_tape_clock_start(&tape->clock, &tape->limits, began_ns);
     tape->until_clock = CLOCK_WRITES;
     tape->full = SONDE_REASON_NONE;
     tape->redact_next = false;
+    tape->redacts_types = redactor != NULL && sonde_redactor_has_types(redactor);
     tape->depth_open = 0;
     tape->muted = 0;
     tape->level = 0;
@@ -337,14 +348,13 @@ sonde_tape_begin(struct sonde_tape *tape, const struct sonde_tape_header *header
     int64_t timestamp_ns = header->timestamp_ns > 0 ? header->timestamp_ns : 0;
     unsigned char *bytes = tape->bytes;
 
-    start(tape, limits, redactor);
+    start(tape, limits, redactor, header->began_ns);
     memcpy(bytes, SONDE_TAPE_MAGIC, SONDE_TAPE_MAGIC_BYTES);
-    put_fixed(bytes + SONDE_TAPE_AT_LENGTH, 0, 4);
-    put_fixed(bytes + SONDE_TAPE_AT_REVISION, header->revision, 4);
-    put_fixed(bytes + SONDE_TAPE_AT_LINE, header->line, 4);
-    put_fixed(bytes + SONDE_TAPE_AT_TIMESTAMP, (uint64_t)timestamp_ns, 8);
-    put_fixed(bytes + SONDE_TAPE_AT_DURATION, (uint64_t)header->duration_ns, 8);
-    put_fixed(bytes + SONDE_TAPE_AT_SUSPENDED, (uint64_t)header->suspended_ns, 8);
+    sonde_tape_to_fixed4(bytes + SONDE_TAPE_AT_LENGTH, 0);
+    sonde_tape_to_fixed4(bytes + SONDE_TAPE_AT_REVISION, header->revision);
+    sonde_tape_to_fixed4(bytes + SONDE_TAPE_AT_LINE, header->line);
+    sonde_tape_to_fixed8(bytes + SONDE_TAPE_AT_TIMESTAMP, (uint64_t)timestamp_ns);
+    sonde_tape_set_times(tape, header->duration_ns, header->suspended_ns);
     bytes[SONDE_TAPE_AT_AT] = header->at;
     tape->len = SONDE_TAPE_FIXED_BYTES;
     /* These fit: together they are shorter than the least that limits.bytes can be. */
@@ -363,7 +373,7 @@ sonde_tape_resume(struct sonde_tape *tape, struct sonde_str record,
 
     if (code != SONDE_OK)
         return code;
-    start(tape, limits, redactor);
+    start(tape, limits, redactor, 0);
     memmove(tape->bytes, record.ptr, record.len);
     tape->len = record.len;
     return SONDE_OK;
@@ -372,15 +382,15 @@ sonde_tape_resume(struct sonde_tape *tape, struct sonde_str record,
 void
 sonde_tape_set_times(struct sonde_tape *tape, int64_t duration_ns, int64_t suspended_ns)
 {
-    put_fixed(tape->bytes + SONDE_TAPE_AT_DURATION, (uint64_t)duration_ns, 8);
-    put_fixed(tape->bytes + SONDE_TAPE_AT_SUSPENDED, (uint64_t)suspended_ns, 8);
+    sonde_tape_to_fixed8(tape->bytes + SONDE_TAPE_AT_DURATION, (uint64_t)duration_ns);
+    sonde_tape_to_fixed8(tape->bytes + SONDE_TAPE_AT_SUSPENDED, (uint64_t)suspended_ns);
 }
 
 struct sonde_str
 sonde_tape_finish(struct sonde_tape *tape)
 {
     end_above(tape, 0);
-    put_fixed(tape->bytes + SONDE_TAPE_AT_LENGTH, tape->len, 4);
+    sonde_tape_to_fixed4(tape->bytes + SONDE_TAPE_AT_LENGTH, (uint32_t)tape->len);
     tape->limit_bytes = 0; /* what comes before the next begin does nothing */
     return (struct sonde_str){(const char *)tape->bytes, tape->len};
 }
@@ -521,7 +531,7 @@ sonde_tape_group_begin(struct sonde_tape *tape, enum sonde_group group)
     put_byte(tape, SONDE_TAPE_OP_GROUP_BEGIN);
     put_byte(tape, group);
     level = push(tape, kinds[group], ENDING_BYTES);
-    level->slot = (uint8_t)sonde_tape_first_slot(kinds[group]);
+    level->slot = level->first;
     if (level->kind == SONDE_TAPE_KIND_NAMED)
         level->after = SONDE_TAPE_SLOT_NAME;
     else if (level->kind == SONDE_TAPE_KIND_THROWABLE)
@@ -547,8 +557,7 @@ sonde_tape_throwable(struct sonde_tape *tape, struct sonde_str type)
         if (!fits(tape, 1 + str_bound(type, NAME_BYTES)))
             return;
     }
-    put_byte(tape, SONDE_TAPE_OP_THROWABLE);
-    put_str(tape, type, NAME_BYTES);
+    to_end(tape, to_tag(tape, SONDE_TAPE_OP_THROWABLE, type));
     level->slot = SONDE_TAPE_SLOT_VALUE;
 }
 
@@ -568,11 +577,27 @@ sonde_tape_name(struct sonde_tape *tape, struct sonde_str name)
         if (!fits(tape, bytes))
             return;
     }
-    put_byte(tape, SONDE_TAPE_OP_NAME);
-    put_str(tape, name, NAME_BYTES);
+    to_end(tape, to_tag(tape, SONDE_TAPE_OP_NAME, name));
     level->slot = SONDE_TAPE_SLOT_OWED;
     tape->redact_next =
         tape->redactor != NULL && sonde_redactor_hides_name(tape->redactor, name);
+}
+
+/* Where something may stand in the way of a value: a name or a type that is hidden, a budget that
+ * is used up. Whether nothing does. */
+static __attribute__((noinline)) bool
+admit_closely(struct sonde_tape *tape, struct sonde_str type, uint64_t size)
+{
+    if (tape->redact_next ||
+        (tape->redacts_types && sonde_redactor_hides_type(tape->redactor, type))) {
+        mark(tape, type, SONDE_REASON_REDACTED, SONDE_SIZE_UNKNOWN);
+        return false;
+    }
+    if (tape->full != SONDE_REASON_NONE) {
+        mark(tape, type, tape->full, size);
+        return false;
+    }
+    return true;
 }
 
 /* Whether a value may be written here. If not, a marker stands for it already, wherever
@@ -583,16 +608,9 @@ admit(struct sonde_tape *tape, struct sonde_str type, uint64_t size, uint32_t we
     if (top(tape)->slot < SONDE_TAPE_SLOT_KEY)
         return false;
     tick(tape, weight);
-    if (tape->redact_next ||
-        (tape->redactor != NULL && sonde_redactor_hides_type(tape->redactor, type))) {
-        mark(tape, type, SONDE_REASON_REDACTED, SONDE_SIZE_UNKNOWN);
-        return false;
-    }
-    if (tape->full != SONDE_REASON_NONE) {
-        mark(tape, type, tape->full, size);
-        return false;
-    }
-    return true;
+    if (!(tape->redact_next | tape->redacts_types | (tape->full != SONDE_REASON_NONE)))
+        return true;
+    return admit_closely(tape, type, size);
 }
 
 /* Whether a value of that many bytes fits; if not, a marker stands for it already. */
@@ -614,45 +632,37 @@ sonde_tape_null(struct sonde_tape *tape, struct sonde_str type)
     if (!admit(tape, type, SONDE_SIZE_UNKNOWN, 1) ||
         !admit_bytes(tape, type, bytes, SONDE_SIZE_UNKNOWN))
         return;
-    put_byte(tape, SONDE_TAPE_OP_NULL);
-    put_str(tape, type, NAME_BYTES);
+    to_end(tape, to_tag(tape, SONDE_TAPE_OP_NULL, type));
     advance(tape, top(tape));
-}
-
-static inline size_t
-min_size(size_t a, size_t b)
-{
-    return a < b ? a : b;
 }
 
 static inline void
 put_text(struct sonde_tape *tape, struct sonde_str type, enum sonde_encoding encoding,
          const void *data, size_t units)
 {
-    size_t max_chars = tape->limits.length, chars = min_size(units, max_chars);
+    size_t max_chars = tape->limits.length, chars = sonde_tape_min(units, max_chars);
     size_t fixed = 1 + str_bound(type, NAME_BYTES) + 3 + SIZE_BYTES;
     size_t tag_at = tape->len, room, bound, width;
     struct sonde_tape_text done;
     unsigned char *to;
 
-    if (!admit_bytes(tape, type, fixed + min_size(chars, MIN_TEXT_CHARS), units))
+    if (!admit_bytes(tape, type, fixed + sonde_tape_min(chars, MIN_TEXT_CHARS), units))
         return;
     room = tape->limit_bytes - tag_at - fixed - room_after(top(tape));
-    put_byte(tape, SONDE_TAPE_OP_TEXT);
-    put_str(tape, type, NAME_BYTES);
-    to = tape->bytes + tape->len;
+    to = to_tag(tape, SONDE_TAPE_OP_TEXT, type);
     width = sonde_tape_text_length_width(chars);
-    if (encoding == SONDE_ENCODING_ASCII && chars <= room &&
-        sonde_tape_text_copy_ascii(to + width, data, chars)) {
+    if ((encoding == SONDE_ENCODING_ASCII ||
+         (encoding == SONDE_ENCODING_UTF8 && units <= TRY_ASCII_BYTES)) &&
+        chars <= room && sonde_tape_text_copy_ascii(to + width, data, chars)) {
         done = (struct sonde_tape_text){chars, chars, chars};
     } else {
-        bound = min_size(room, chars * SONDE_TAPE_TEXT_MAX_CHAR);
+        bound = sonde_tape_min(room, chars * SONDE_TAPE_TEXT_MAX_CHAR);
         width = sonde_tape_text_length_width(bound);
         done =
             sonde_tape_text_encode(to + width, bound, encoding, data, units, max_chars);
     }
     sonde_tape_text_length(to, width, done.bytes);
-    tape->len += width + done.bytes;
+    to_end(tape, to + width + done.bytes);
     if (done.units < units) {
         tape->bytes[tag_at] |= SONDE_TAPE_FLAG_TRUNCATED | SONDE_TAPE_FLAG_SIZE;
         put_varint(tape, units);
@@ -691,9 +701,9 @@ sonde_tape_int(struct sonde_tape *tape, struct sonde_str type, int64_t value)
     if (!admit(tape, type, SONDE_SIZE_UNKNOWN, 1) ||
         !admit_bytes(tape, type, bytes, SONDE_SIZE_UNKNOWN))
         return;
-    put_byte(tape, SONDE_TAPE_OP_INT);
-    put_str(tape, type, NAME_BYTES);
-    put_varint(tape, (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0));
+    to_end(tape,
+           sonde_tape_to_varint(to_tag(tape, SONDE_TAPE_OP_INT, type),
+                                (uint64_t)value << 1 ^ (value < 0 ? UINT64_MAX : 0)));
     advance(tape, top(tape));
 }
 
@@ -701,16 +711,16 @@ void
 sonde_tape_float(struct sonde_tape *tape, struct sonde_str type, double value)
 {
     size_t bytes = 1 + str_bound(type, NAME_BYTES) + sizeof(uint64_t);
+    unsigned char *to;
     uint64_t bits;
 
     if (!admit(tape, type, SONDE_SIZE_UNKNOWN, 1) ||
         !admit_bytes(tape, type, bytes, SONDE_SIZE_UNKNOWN))
         return;
     memcpy(&bits, &value, sizeof(bits));
-    put_byte(tape, SONDE_TAPE_OP_FLOAT);
-    put_str(tape, type, NAME_BYTES);
-    put_fixed(tape->bytes + tape->len, bits, sizeof(bits));
-    tape->len += sizeof(bits);
+    to = to_tag(tape, SONDE_TAPE_OP_FLOAT, type);
+    sonde_tape_to_fixed8(to, bits);
+    to_end(tape, to + sizeof(bits));
     advance(tape, top(tape));
 }
 
@@ -759,18 +769,16 @@ sonde_tape_next(struct sonde_tape *tape)
     if (!is_container(level))
         return false;
     settle(tape);
-    level->slot = SONDE_TAPE_SLOT_NONE;
-    if (tape->full != SONDE_REASON_NONE) {
-        cut(level, tape->full);
-        return false;
-    }
-    if (level->count >= level->limit) {
-        cut(level, level->kind == SONDE_TAPE_KIND_FIELDS ? SONDE_REASON_FIELD_COUNT
-                                                         : SONDE_REASON_COLLECTION_SIZE);
+    if (tape->full != SONDE_REASON_NONE || level->count >= level->limit) {
+        level->slot = SONDE_TAPE_SLOT_NONE;
+        cut(level, tape->full != SONDE_REASON_NONE ? tape->full
+                   : level->kind == SONDE_TAPE_KIND_FIELDS
+                       ? SONDE_REASON_FIELD_COUNT
+                       : SONDE_REASON_COLLECTION_SIZE);
         return false;
     }
     level->count++;
-    level->slot = (uint8_t)sonde_tape_first_slot(level->kind);
+    level->slot = level->first;
     return true;
 }
 

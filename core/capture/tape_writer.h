@@ -18,8 +18,9 @@ struct sonde_redactor;
 struct sonde_tape_header {
     struct sonde_str probe_id;
     uint32_t revision;
-    uint8_t at;            /* enum sonde_probe_at */
-    int64_t timestamp_ns;  /* wall clock: the line's hit, the function's entry */
+    uint8_t at;           /* enum sonde_probe_at */
+    int64_t timestamp_ns; /* wall clock: the line's hit, the function's entry */
+    int64_t began_ns; /* sonde_clock_mono_ns when the capture began; 0: it begins now */
     int64_t duration_ns;   /* -1: not a function's whole run */
     int64_t suspended_ns;  /* of it, at most all; -1: never suspended */
     struct sonde_str file; /* of the place, as the runtime names it */
@@ -32,6 +33,7 @@ struct sonde_tape_level {
     uint8_t kind;  /* enum sonde_tape_kind */
     uint8_t slot;  /* enum sonde_tape_slot: what may come next */
     uint8_t after; /* enum sonde_tape_slot: what may come after a value */
+    uint8_t first; /* enum sonde_tape_slot: what each member begins with */
     uint8_t reason;
     bool truncated;
     uint32_t count;         /* members begun */
@@ -50,6 +52,7 @@ struct sonde_tape {
     uint32_t until_clock; /* writes left before the clock is looked at again */
     uint8_t full;         /* enum sonde_reason: TIMEOUT or BUDGET once used up */
     bool redact_next;
+    bool redacts_types;                               /* the redactor hides some */
     struct sonde_str wanted_arguments, wanted_locals; /* see sonde_tape_want */
     uint32_t depth_open;                              /* containers only */
     uint32_t muted; /* begins that were refused and wait for their ends */
@@ -61,7 +64,7 @@ struct sonde_tape {
 int sonde_tape_init(struct sonde_tape *tape);
 void sonde_tape_fini(struct sonde_tape *tape);
 
-/* Starts a new record; its time budget starts now. The strings of `header` are copied
+/* Starts a new record; its time budget starts when the capture began. The strings of `header` are copied
  * (id and function cut at 255 bytes, file at 1,023), `limits` too (clamped); `redactor`
  * (NULL: none) must live until the record is finished. */
 void sonde_tape_begin(struct sonde_tape *tape, const struct sonde_tape_header *header,

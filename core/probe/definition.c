@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "core/probe/definition.h"
 
+#include "core/base/sha1.h"
 #include "core/base/alloc.h"
 
 #include <stdarg.h>
@@ -239,6 +240,18 @@ read_label(struct sonde_str *out, const struct sonde_json *json, const char *key
     }
     *out = member->string;
     return SONDE_OK;
+}
+
+static int
+read_source_hash(struct sonde_str *out, const struct sonde_json *json,
+                 struct sonde_err *err)
+{
+    unsigned char hash[SONDE_SHA1_BYTES];
+    int rc = read_label(out, json, "source_hash", err);
+    if (rc == SONDE_OK && out->len > 0 && !sonde_sha1_from_text(*out, hash)) {
+        rc = sonde_err_set(err, SONDE_E_INVAL, "source_hash", "is not 40 hex digits");
+    }
+    return rc;
 }
 
 static int
@@ -529,6 +542,7 @@ sonde_probe_def_read(struct sonde_probe_def *out, struct sonde_arena *arena,
     rc = rc ? rc : read_place(&def, json, err);
     rc = rc ? rc : read_label(&def.service, json, "service", err);
     rc = rc ? rc : read_label(&def.env, json, "env", err);
+    rc = rc ? rc : read_source_hash(&def.source_hash, json, err);
     rc = rc ? rc : read_limits(&def.limits, json, &notes, err);
     rc = rc ? rc : read_rate(&def.rate, json, &notes, err);
     rc = rc ? rc : read_integer(&hit_limit, json, "hit_limit", 0, INT64_MAX, err);
@@ -601,6 +615,9 @@ sonde_probe_def_write(struct sonde_json_writer *out, const struct sonde_probe_de
     write_str(out, "at", sonde_str_from(sonde_probe_at_text(def->at)));
     write_str(out, "service", def->service);
     write_str(out, "env", def->env);
+    if (def->source_hash.len > 0) {
+        write_str(out, "source_hash", def->source_hash);
+    }
 
     sonde_json_key(out, "limits");
     sonde_json_object_begin(out);
@@ -645,6 +662,7 @@ sonde_probe_def_dup(const struct sonde_probe_def *def)
         &copy.location.function,
         &copy.service,
         &copy.env,
+        &copy.source_hash,
         &copy.wanted_arguments,
         &copy.wanted_locals,
         &copy.tags,

@@ -96,3 +96,46 @@ sonde_adapter_check(const struct sonde_adapter *adapter, struct sonde_err *err)
     }
     return SONDE_OK;
 }
+
+/* Whether the same file stands earlier in the finding. */
+static bool
+is_listed(const struct sonde_finding *finding, const struct sonde_finding_entry *entry)
+{
+    const struct sonde_finding_entry *other = finding->first;
+    while (other != entry && !sonde_str_eq(other->file, entry->file)) {
+        other = other->next;
+    }
+    return other != entry;
+}
+
+#define MORE_BYTES 24 /* of ", and N more" */
+
+uint32_t
+sonde_finding_files(const struct sonde_finding *finding, const struct sonde_str *except,
+                    char *out, size_t size)
+{
+    uint32_t count = 0, listed = 0;
+    size_t len = 0;
+    out[0] = '\0';
+    for (const struct sonde_finding_entry *entry = finding->first; entry != NULL;
+         entry = entry->next) {
+        if ((except != NULL && sonde_str_eq(entry->file, *except)) ||
+            is_listed(finding, entry)) {
+            continue;
+        }
+        int wanted = snprintf(out + len, size - len, "%s%.*s", listed > 0 ? ", " : "",
+                              (int)entry->file.len, entry->file.ptr);
+        count++;
+        if (wanted > 0 && (size_t)wanted + MORE_BYTES < size - len) {
+            len += (size_t)wanted;
+            listed++;
+        } else {
+            out[len] = '\0'; /* a name goes on the list whole or not at all */
+        }
+    }
+    if (listed < count) {
+        snprintf(out + len, size - len, "%s%u more", listed > 0 ? ", and " : "",
+                 count - listed);
+    }
+    return count;
+}

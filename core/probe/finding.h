@@ -37,4 +37,8 @@ struct sonde_finding {
 void sonde_finding_init(struct sonde_finding *finding);
 void sonde_finding_fini(struct sonde_finding *finding);
 
+/* "a.py, b.py, and 3 more" of all its files but `except` (NULL: all), as many as have room; how many there are. */
+uint32_t sonde_finding_files(const struct sonde_finding *finding,
+                             const struct sonde_str *except, char *out, size_t size);
+
 #endif

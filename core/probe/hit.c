@@ -117,6 +117,7 @@ begin_record(struct sonde_hit *hit)
         .revision = def->revision,
         .at = site->at,
         .timestamp_ns = sonde_clock_wall_ns(),
+        .began_ns = hit->began_ns,
         .duration_ns = -1,
         .suspended_ns = -1,
         .file = site->file,

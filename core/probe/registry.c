@@ -56,6 +56,10 @@ recount(struct sonde_registry *registry)
         }
         armed += probe != NULL;
     }
+    for (const struct sonde_probe *one = registry->leaving; one != NULL;
+         one = one->former) {
+        armed += is_armed(one);
+    }
     /* Relaxed: hints for other threads, and exact under the VM lock. */
     atomic_store_explicit(&registry->waiting_count, waiting, memory_order_relaxed);
     atomic_store_explicit(&registry->armed_count, armed, memory_order_relaxed);
@@ -94,27 +98,43 @@ forget_site(struct sonde_registry *registry, struct sonde_site *site)
 static void
 disarm_all(struct sonde_registry *registry, struct sonde_probe *probe)
 {
-    const struct sonde_adapter *adapter = registry->adapter;
     while (probe->sites != NULL) {
         struct sonde_site *site = probe->sites;
         probe->sites = site->next;
-        adapter->disarm(adapter->ctx, site->place, site);
+        registry->adapter->disarm(registry->adapter->ctx, site->place, site);
         forget_site(registry, site);
     }
 }
 
-/* The probe left the list. A hit under way may still hold it. */
+static void
+mute(struct sonde_probe *probe)
+{
+    atomic_fetch_or_explicit(&probe->stop, SONDE_STOP_REMOVED, memory_order_relaxed);
+}
+
+/* The probe and its former revisions left the list. A hit under way may still hold them. */
 static void
 retire(struct sonde_registry *registry, struct sonde_probe *probe)
 {
     while (probe != NULL) {
         struct sonde_probe *former = probe->former;
-        atomic_fetch_or_explicit(&probe->stop, (uint32_t)SONDE_STOP_REMOVED,
-                                 memory_order_relaxed);
+        mute(probe);
         disarm_all(registry, probe);
         sonde_probe_unref(probe);
         probe = former;
     }
+}
+
+/* The same, where there may be many: they capture nothing from now on and are disarmed by let_go. */
+static void
+leave(struct sonde_registry *registry, struct sonde_probe *probe)
+{
+    struct sonde_probe **end = &probe;
+    for (; *end != NULL; end = &(*end)->former) {
+        mute(*end);
+    }
+    *end = registry->leaving;
+    registry->leaving = probe;
 }
 
 /* The probe was looked for: the revision before it has no reason to stay. */
@@ -201,43 +221,6 @@ arm_all(struct sonde_registry *registry, struct sonde_probe *probe,
 
 /* --- Finding ------------------------------------------------------------------------------ */
 
-/* Whether the same file stands earlier in the finding. */
-static bool
-is_listed(const struct sonde_finding *finding, const struct sonde_finding_entry *entry)
-{
-    const struct sonde_finding_entry *other = finding->first;
-    while (other != entry && !sonde_str_eq(other->file, entry->file)) {
-        other = other->next;
-    }
-    return other != entry;
-}
-
-/* "a.py, b.py, c.py" of all files but `except`, cut at `size`; returns how many. */
-static uint32_t
-list_files(const struct sonde_finding *finding, const struct sonde_str *except, char *out,
-           size_t size)
-{
-    uint32_t count = 0;
-    size_t len = 0;
-    out[0] = '\0';
-    for (const struct sonde_finding_entry *entry = finding->first; entry != NULL;
-         entry = entry->next) {
-        if ((except != NULL && sonde_str_eq(entry->file, *except)) ||
-            is_listed(finding, entry)) {
-            continue;
-        }
-        int wanted = snprintf(out + len, size - len, "%s%.*s", count > 0 ? ", " : "",
-                              (int)entry->file.len, entry->file.ptr);
-        count++;
-        if (wanted > 0 && (size_t)wanted < size - len) {
-            len += (size_t)wanted;
-        } else {
-            out[len] = '\0'; /* a name goes on the list whole or not at all */
-        }
-    }
-    return count;
-}
-
 /* For a probe that is armed: further places in its own file. One that matches in another
  * file by now keeps what it has, since it would be worse to end it for code that somebody
  * else loaded; but it says so. */
@@ -247,10 +230,17 @@ look_further(struct sonde_registry *registry, struct sonde_probe *probe,
 {
     struct sonde_str file = probe->sites->file; /* of all its sites */
     char files[SONDE_PROBE_MESSAGE_BYTES / 2];
+    struct sonde_probe_state why;
+    if (!sonde_registry_is_of_version(registry, probe->def, file, &why)) {
+        if (why.status == SONDE_STATUS_ERROR) {
+            finish(registry, probe, why); /* another one was loaded since */
+        }
+        return;
+    }
     if (!arm_all(registry, probe, finding, &file)) {
         return;
     }
-    uint32_t others = list_files(finding, &file, files, sizeof(files));
+    uint32_t others = sonde_finding_files(finding, &file, files, sizeof(files));
     const char *what = others > 0                                ? files
                        : finding->cause == SONDE_CAUSE_AMBIGUOUS ? finding->message
                                                                  : NULL;
@@ -285,7 +275,7 @@ look_first(struct sonde_registry *registry, struct sonde_probe *probe,
            const struct sonde_finding *finding)
 {
     char files[SONDE_PROBE_MESSAGE_BYTES / 2];
-    uint32_t file_count = list_files(finding, NULL, files, sizeof(files));
+    uint32_t file_count = sonde_finding_files(finding, NULL, files, sizeof(files));
     struct sonde_probe_state state;
     if (file_count == 0 || finding->cause == SONDE_CAUSE_AMBIGUOUS) {
         state = nowhere(finding);
@@ -293,6 +283,9 @@ look_first(struct sonde_registry *registry, struct sonde_probe *probe,
         state =
             state_of(SONDE_STATUS_ERROR, SONDE_CAUSE_AMBIGUOUS,
                      "matches %u files, name more of the path: %s", file_count, files);
+    } else if (!sonde_registry_is_of_version(registry, probe->def, finding->first->file,
+                                             &state)) {
+        /* It says why. */
     } else if (arm_all(registry, probe, finding, NULL)) {
         state = state_of(SONDE_STATUS_INSTALLED, SONDE_CAUSE_NONE, "%s", "");
     } else {
@@ -392,6 +385,7 @@ sonde_registry_free(struct sonde_registry *registry)
     for (size_t i = 0; i < registry->count; i++) {
         retire(registry, registry->probes[i]);
     }
+    retire(registry, registry->leaving);
     sonde_lock_fini(&registry->lock);
     sonde_free(registry->probes);
     sonde_free(registry);
@@ -481,33 +475,46 @@ swap_list(struct sonde_registry *registry, struct sonde_probe **next, size_t cou
 
 /* --- Slices: the VM lock is not held for as long as many probes take ----------------------- */
 
-#define SLICE_FEWEST 8
-
-struct slice {
-    int64_t end_ns; /* 0: never */
-    unsigned taken;
-};
-
-static struct slice
-slice_begin(const struct sonde_registry *registry)
+void
+sonde_registry_begin_slice(struct sonde_registry *registry)
 {
-    return (struct slice){.end_ns = registry->slice_ns == 0
-                                        ? 0
-                                        : sonde_clock_mono_ns() + registry->slice_ns};
-}
-
-/* Whether there is time for one more. */
-static bool
-slice_takes(struct slice *slice)
-{
-    return slice->end_ns == 0 || slice->taken++ < SLICE_FEWEST ||
-           sonde_clock_mono_ns() < slice->end_ns;
+    registry->slice_end_ns =
+        registry->slice_ns == 0 ? 0 : sonde_clock_mono_ns() + registry->slice_ns;
+    registry->has_worked = false;
 }
 
 void
 sonde_registry_set_slice(struct sonde_registry *registry, int64_t slice_ns)
 {
     registry->slice_ns = slice_ns;
+    sonde_registry_begin_slice(registry);
+}
+
+/* Or nothing was done yet: else a machine that is slow enough would never get anywhere. */
+static bool
+has_time(const struct sonde_registry *registry)
+{
+    return registry->slice_end_ns == 0 || !registry->has_worked ||
+           sonde_clock_mono_ns() < registry->slice_end_ns;
+}
+
+static bool
+takes_more(struct sonde_registry *registry)
+{
+    bool is_taken = has_time(registry);
+    registry->has_worked = registry->has_worked || is_taken;
+    return is_taken;
+}
+
+static void
+let_go(struct sonde_registry *registry)
+{
+    while (registry->leaving != NULL && takes_more(registry)) {
+        struct sonde_probe *probe = registry->leaving;
+        registry->leaving = probe->former;
+        probe->former = NULL;
+        retire(registry, probe);
+    }
 }
 
 static bool
@@ -523,7 +530,7 @@ sonde_registry_has_left(const struct sonde_registry *registry)
     while (i < registry->count && !is_left(registry->probes[i])) {
         i++;
     }
-    return i < registry->count;
+    return i < registry->count || registry->leaving != NULL;
 }
 
 int
@@ -566,17 +573,17 @@ sonde_registry_apply(struct sonde_registry *registry, const struct sonde_probe_d
             former[gone++] = former[i];
         }
     }
-    struct slice slice = slice_begin(registry);
+    for (size_t i = 0; i < gone; i++) {
+        leave(registry, former[i]);
+    }
+    sonde_free(former);
     for (size_t i = 0; i < count; i++) {
         if (next[i]->state.status == SONDE_STATUS_RECEIVED && !next[i]->is_left &&
-            (next[i]->former != NULL || slice_takes(&slice))) {
+            takes_more(registry)) {
             look(registry, next[i]);
         }
     }
-    for (size_t i = 0; i < gone; i++) {
-        retire(registry, former[i]);
-    }
-    sonde_free(former);
+    let_go(registry);
     recount(registry);
     return SONDE_OK;
 }
@@ -598,20 +605,21 @@ over_budget(const struct sonde_probe *probe, const struct sonde_recorder *record
 
 /* For those of which find knows more later: has the runtime find out more, and asks again. */
 static void
-go_on(struct sonde_registry *registry, struct slice *slice)
+go_on(struct sonde_registry *registry)
 {
-    const struct sonde_adapter *adapter = registry->adapter;
+    const struct sonde_adapter *vm = registry->adapter;
     bool has_asked = false;
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
         if (!probe->is_left) {
             continue;
         }
-        if (!has_asked && adapter->proceed != NULL) {
-            adapter->proceed(adapter->ctx);
+        if (!has_asked && vm->proceed != NULL) {
+            registry->has_worked |= sonde_clock_mono_ns() < registry->slice_end_ns;
+            vm->proceed(vm->ctx, registry->slice_end_ns);
         }
         has_asked = true;
-        if (!slice_takes(slice)) {
+        if (!takes_more(registry)) {
             return;
         }
         look(registry, probe);
@@ -624,7 +632,6 @@ sonde_registry_tick(struct sonde_registry *registry)
     /* Acquire, and before the flags are read: a flag set after our look brings a new tick. */
     atomic_exchange_explicit(&registry->recorder->has_news, false, memory_order_acq_rel);
     int64_t wall_ns = sonde_clock_wall_ns();
-    struct slice slice = slice_begin(registry);
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
         if (sonde_probe_state_has_ended(&probe->state)) {
@@ -641,11 +648,12 @@ sonde_registry_tick(struct sonde_registry *registry)
         } else if (has_expired(probe, wall_ns)) {
             finish(registry, probe, expired(probe));
         } else if (probe->state.status == SONDE_STATUS_RECEIVED && !probe->is_left &&
-                   slice_takes(&slice)) {
+                   takes_more(registry)) {
             look(registry, probe);
         }
     }
-    go_on(registry, &slice);
+    go_on(registry);
+    let_go(registry);
     recount(registry);
 }
 
@@ -686,10 +694,9 @@ static bool
 concerns(const struct sonde_registry *registry, const struct sonde_probe *probe,
          struct sonde_str file)
 {
-    const struct sonde_adapter *adapter = registry->adapter;
-    return may_concern(probe, file) &&
-           (file.len == 0 || adapter->concerns == NULL ||
-            adapter->concerns(adapter->ctx, probe->def, file));
+    const struct sonde_adapter *vm = registry->adapter;
+    return may_concern(probe, file) && (file.len == 0 || vm->concerns == NULL ||
+                                        vm->concerns(vm->ctx, probe->def, file));
 }
 
 void
@@ -705,6 +712,16 @@ sonde_registry_look_again(struct sonde_registry *registry, struct sonde_str file
                 probe->is_left ||
                 (was_left && file.len > 0 && !sonde_probe_state_has_ended(&probe->state));
         }
+    }
+    recount(registry);
+}
+
+void
+sonde_registry_look_later(struct sonde_registry *registry)
+{
+    for (size_t i = 0; i < registry->count; i++) {
+        struct sonde_probe *probe = registry->probes[i];
+        probe->is_left = !sonde_probe_state_has_ended(&probe->state);
     }
     recount(registry);
 }
@@ -736,6 +753,9 @@ sonde_registry_code_vanished(struct sonde_registry *registry, uint64_t code)
     if (sonde_registry_armed_count(registry) == 0) {
         return;
     }
+    for (struct sonde_probe *one = registry->leaving; one != NULL; one = one->former) {
+        forget_code(registry, one, code);
+    }
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
         for (struct sonde_probe *former = probe->former; former != NULL;
@@ -747,30 +767,37 @@ sonde_registry_code_vanished(struct sonde_registry *registry, uint64_t code)
         }
         struct sonde_probe_state state = probe->state;
         if (!is_armed(probe)) {
-            state = probe->def->location.line > 0
-                        ? state_of(SONDE_STATUS_PENDING, SONDE_CAUSE_FILE_NOT_LOADED,
-                                   "its file was unloaded")
-                        : state_of(SONDE_STATUS_PENDING, SONDE_CAUSE_MODULE_NOT_LOADED,
-                                   "its function was unloaded");
+            bool is_line = probe->def->location.line > 0;
+            state = state_of(SONDE_STATUS_PENDING,
+                             is_line ? SONDE_CAUSE_FILE_NOT_LOADED
+                                     : SONDE_CAUSE_MODULE_NOT_LOADED,
+                             "its %s was unloaded", is_line ? "file" : "function");
         }
         publish(registry, probe, &state);
     }
     recount(registry);
 }
 
+static void
+forget_waiting(struct sonde_probe *probe)
+{
+    for (; probe != NULL; probe = probe->former) {
+        for (struct sonde_site *site = probe->sites; site != NULL; site = site->next) {
+            atomic_store_explicit(&site->waiting, 0, memory_order_relaxed);
+        }
+    }
+}
+
 void
 sonde_registry_after_fork(struct sonde_registry *registry)
 {
     sonde_lock_init(&registry->lock, SONDE_RANK_REGISTRY);
+    forget_waiting(registry->leaving);
     for (size_t i = 0; i < registry->count; i++) {
         struct sonde_probe *probe = registry->probes[i];
         registry->retired_count += sonde_registry_events(probe);
         sonde_probe_reset(probe);
-        for (struct sonde_probe *one = probe; one != NULL; one = one->former) {
-            for (struct sonde_site *site = one->sites; site != NULL; site = site->next) {
-                atomic_store_explicit(&site->waiting, 0, memory_order_relaxed);
-            }
-        }
+        forget_waiting(probe);
         /* Limits are per process: what the parent used up, the child has still to use. */
         if (probe->state.cause == SONDE_CAUSE_HIT_LIMIT ||
             probe->state.cause == SONDE_CAUSE_OVER_BUDGET) {

@@ -17,7 +17,7 @@ struct sonde_registry;
 int sonde_registry_new(struct sonde_registry **out, const struct sonde_adapter *adapter,
                        struct sonde_recorder *recorder);
 
-/* Disarms everything first. */
+/* Disarms everything first, whatever the slice. */
 void sonde_registry_free(struct sonde_registry *registry);
 
 /* Makes `defs` the probes: what is gone is disarmed, what is new or has another revision is
@@ -30,10 +30,21 @@ int sonde_registry_apply(struct sonde_registry *registry,
  * what apply left for want of time. */
 void sonde_registry_tick(struct sonde_registry *registry);
 
-/* How long apply and tick may look for places before they leave the rest of the new probes, which
- * stay in RECEIVED, for the next tick; 0, the default: as long as it takes. A few are always
- * looked for, and those that replace a revision. */
+/* How long apply and tick may take together, from begin_slice on, before they leave the rest for the
+ * next slice: new probes and new revisions stay in RECEIVED, what is gone from the list stays armed, and
+ * silent. They go past that time by one probe's work at most; the first piece of work of a slice is always
+ * done. 0, the default: as long as it takes. Begins one, too. */
 void sonde_registry_set_slice(struct sonde_registry *registry, int64_t slice_ns);
+
+/* Tells the hash of what is loaded of a file, as git has it (core/base/sha1.h): SONDE_OK; SONDE_E_LATER: it is
+ * being looked up, and a look at all probes comes when it is known; SONDE_E_NOTFOUND: it can not be known.
+ * Ctx: VM lock. */
+typedef int sonde_source_fn(void *arg, struct sonde_str file, unsigned char hash[20]);
+void sonde_registry_set_source(struct sonde_registry *registry, sonde_source_fn *source,
+                               void *arg);
+
+/* A safe point begins. */
+void sonde_registry_begin_slice(struct sonde_registry *registry);
 
 /* Whether some were left. */
 bool sonde_registry_has_left(const struct sonde_registry *registry);
@@ -49,6 +60,9 @@ bool sonde_registry_wants(struct sonde_registry *registry, struct sonde_str file
 /* Looks again for the probes that wait (all of them, or those that `file` could serve), and
  * for further places of installed ones in that file. `file` empty: all. */
 void sonde_registry_look_again(struct sonde_registry *registry, struct sonde_str file);
+
+/* The same for all of them, as slices have time for it. */
+void sonde_registry_look_later(struct sonde_registry *registry);
 
 void sonde_registry_code_vanished(struct sonde_registry *registry, uint64_t code);
 

@@ -24,7 +24,8 @@ sonde_probe_state_is_waiting(const struct sonde_probe_state *state)
         return state->cause == SONDE_CAUSE_FILE_NOT_FOUND ||
                state->cause == SONDE_CAUSE_FUNCTION_NOT_FOUND ||
                state->cause == SONDE_CAUSE_LINE_NOT_EXECUTABLE ||
-               state->cause == SONDE_CAUSE_AMBIGUOUS;
+               state->cause == SONDE_CAUSE_AMBIGUOUS ||
+               state->cause == SONDE_CAUSE_OTHER_VERSION;
     default:
         return false;
     }

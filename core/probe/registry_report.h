@@ -13,6 +13,8 @@ struct sonde_registry {
     const struct sonde_adapter *adapter;
     struct sonde_recorder *recorder;
     struct sonde_lock lock;
+    sonde_source_fn *source; /* NULL: nobody can tell, and every version is taken */
+    void *source_arg;
 
     /* Written under the VM lock and the registry's, read under either. */
     struct sonde_probe **probes; /* by id, ascending */
@@ -20,11 +22,21 @@ struct sonde_registry {
     uint64_t changes;       /* of states and of the list */
     uint64_t retired_count; /* events of the probes that are gone */
 
-    int64_t slice_ns; /* sonde_registry_set_slice */
+    int64_t slice_ns;     /* sonde_registry_set_slice */
+    int64_t slice_end_ns; /* of the one that was begun; 0: it has none */
+    bool has_worked;      /* in it */
+
+    /* No longer in the list, and armed until there is time: linked by `former`. */
+    struct sonde_probe *leaving;
 
     _Atomic uint32_t waiting_count;
     _Atomic uint32_t armed_count;
 };
+
+/* Whether what is loaded of `file` is what the probe was set on; else why not, as its state. Ctx: VM lock. */
+bool sonde_registry_is_of_version(const struct sonde_registry *registry,
+                                  const struct sonde_probe_def *def,
+                                  struct sonde_str file, struct sonde_probe_state *why);
 
 /* Whether code that appears could help. */
 bool sonde_probe_state_is_waiting(const struct sonde_probe_state *state);

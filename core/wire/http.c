@@ -387,7 +387,11 @@ finish(struct sonde_http_call *call, int code, const char *error)
 {
     struct sonde_http *http = call->http;
     struct sonde_http_response response = {
-        .code = code, .retry_after_ns = -1, .error = ""};
+        .code = code,
+        .retry_after_ns = -1,
+        .error = "",
+        .sent_bytes = call->sent.len,
+    };
 
     curl_easy_getinfo(call->easy, CURLINFO_RESPONSE_CODE, &response.status);
     if (code == SONDE_OK) {

@@ -38,6 +38,7 @@ struct sonde_http_response {
     long status;            /* HTTP status, 0 without an answer */
     struct sonde_str body;  /* borrowed for the call of done; decoded when gzip */
     int64_t retry_after_ns; /* -1: the server did not say; a day at most */
+    size_t sent_bytes;      /* the request's body, as it was sent */
     const char *error;      /* one line for people when code != SONDE_OK; never NULL */
 };
 

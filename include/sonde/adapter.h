@@ -20,6 +20,7 @@
 #include <sonde/err.h>
 #include <sonde/hit.h>
 #include <sonde/probe.h>
+#include <sonde/symbols.h>
 
 #define SONDE_ADAPTER_ABI 1
 
@@ -71,9 +72,23 @@ struct sonde_adapter {
      * probes of that file, and all code any function's. Ctx: safe point (VM lock). */
     bool (*concerns)(void *ctx, const struct sonde_probe_def *def, struct sonde_str file);
 
-    /* May. Goes on with what find answered SONDE_E_LATER for, for some milliseconds: called once in a safe
-     * point while there is such a probe. Ctx: safe point (VM lock). */
-    void (*proceed)(void *ctx);
+    /* May. Goes on with what find answered SONDE_E_LATER for, until that time of the monotonic clock (0: for
+     * some milliseconds), or a little further if it would get nowhere else; returns at once where there
+     * is nothing to do. Called once in a safe point while there is such a probe. Ctx: safe point (VM lock). */
+    void (*proceed)(void *ctx, int64_t until_ns);
+
+    /* May, all three or none; sonde/symbols.h tells how. Goes on with a listing of what is loaded,
+     * for one slice. SONDE_OK: all is listed; SONDE_E_LATER: call again; another SONDE_E_*: it can not
+     * be done, the listing is dropped and tried again later. Ctx: safe point (VM lock). */
+    int (*list_symbols)(void *ctx, struct sonde_listing *listing);
+
+    /* Switches the hooks that tell of new code for symbols' sake (sonde_agent_symbols_changed) on or
+     * off; with off, what a listing has left is freed. Ctx: safe point, stop (VM lock). */
+    void (*watch_symbols)(void *ctx, bool on);
+
+    /* Whether something may have been loaded or made that no hook told of. Asked once in a while, so
+     * that it costs less than 1 % of a core; must take less than 5 ms. Ctx: safe point (VM lock). */
+    bool (*have_symbols_changed)(void *ctx);
 };
 
 /* One more place. `function` and `file` as the runtime names them; copied. */

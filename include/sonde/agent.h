@@ -35,7 +35,14 @@ struct sonde_config {
     double cpu_percent;       /* SONDE_CPU_PERCENT: of one core for captures, default 2;
                                     one probe may use half of it */
     int64_t flush_timeout_ns; /* SONDE_FLUSH_MS: at exit, default 2 s */
-    char *complaints;         /* what could not be used, in words; "" : nothing */
+    bool has_symbols;         /* SONDE_SYMBOLS: lists what is loaded; default yes */
+    bool has_symbols_at_once; /* SONDE_SYMBOLS=now: the first time without waiting */
+    bool has_libraries;       /* SONDE_SYMBOLS_LIBRARIES: theirs too; default yes */
+    /* SONDE_SOURCES: the text of the application's own files; default yes where `server` is on this
+     * machine. */
+    bool has_sources;
+    int64_t symbols_debounce_ns; /* SONDE_SYMBOLS_DEBOUNCE_MS: default 2 s */
+    char *complaints;            /* what could not be used, in words; "" : nothing */
 };
 
 /* Reads the environment. A value that can not be used is reported (log and `ps`), and the
@@ -104,5 +111,13 @@ size_t sonde_agent_testonly_take(struct sonde_agent *agent, void *out, size_t si
 /* The report that is sent to the collector (statuses, drops, faults) as JSON text, cut at
  * `size` and terminated; returns its whole length. */
 size_t sonde_agent_testonly_report(struct sonde_agent *agent, char *out, size_t size);
+
+/* Makes one listing at once (`is_whole`: of everything), in slices of the usual length, and writes
+ * {"units": [unit with its scope…], "slices", "longest_hold_us", "cpu_us", "dropped"} as JSON text, cut at
+ * `size` and terminated; returns its whole length, 0 when there is none, or
+ * when nothing moved for 3 s: what it needs may wait for the VM lock, so try again without it in between. The files are not looked at, so no unit has
+ * a file_hash; nothing is sent. Switches the hooks on, first (watch_symbols). Ctx: VM lock. */
+size_t sonde_agent_testonly_symbols(struct sonde_agent *agent, bool is_whole, char *out,
+                                    size_t size);
 
 #endif

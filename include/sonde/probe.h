@@ -36,8 +36,9 @@ struct sonde_probe_def {
     uint32_t revision;   /* from 1; higher replaces lower */
     struct sonde_location location;
     enum sonde_probe_at at;
-    struct sonde_str service; /* empty: every service */
-    struct sonde_str env;     /* empty: every environment */
+    struct sonde_str service;     /* empty: every service */
+    struct sonde_str env;         /* empty: every environment */
+    struct sonde_str source_hash; /* 40 hex digits: only where that version is loaded */
     struct sonde_limits limits;
     double rate;           /* snapshots a second per process; 0.001 to 5000, default 1 */
     uint64_t hit_limit;    /* snapshots per process before it ends; 0: none */
@@ -73,6 +74,7 @@ enum sonde_status {
     X(LINE_NOT_EXECUTABLE, "line_not_executable") /* with nearest_lines */              \
     X(AMBIGUOUS, "ambiguous")                     /* several matches, listed */         \
     X(TOOL_CONFLICT, "tool_conflict")             /* another tool holds what we need */ \
+    X(OTHER_VERSION, "other_version") /* what is loaded is not what it was set on */    \
     X(EXPIRED, "expired")                                                               \
     X(HIT_LIMIT, "hit_limit")                                                           \
     X(OVER_BUDGET, "over_budget")                                                       \

@@ -4,6 +4,7 @@
 #include "runtimes/fake/code_index.h"
 #include "runtimes/fake/hooks.h"
 #include "runtimes/fake/lines.h"
+#include "runtimes/fake/symbols.h"
 
 #include <unistd.h>
 
@@ -197,5 +198,8 @@ sonde_fake_adapter_fill(struct sonde_adapter *adapter, struct sonde_fake *fake)
         .arm = arm,
         .disarm = disarm,
         .request_safe_point = sonde_fake_request_safe_point,
+        .list_symbols = sonde_fake_list_symbols,
+        .watch_symbols = sonde_fake_watch_symbols,
+        .have_symbols_changed = sonde_fake_have_symbols_changed,
     };
 }

@@ -13,6 +13,9 @@ sonde_fake_code_loaded(void *ctx, struct vm_module *module)
     if (sonde_agent_wants_code(fake->agent, file)) {
         sonde_agent_code_ready(fake->agent, file);
     }
+    if (fake->watches_symbols) {
+        sonde_agent_symbols_changed(fake->agent);
+    }
 }
 
 void

@@ -17,6 +17,10 @@ struct sonde_fake {
     struct sonde_adapter adapter;
     struct vm_tool tool;
 
+    /* Symbols, by the ids of code: how far the last listing went, and the one under way. */
+    bool watches_symbols;
+    uint64_t listed_until, listing_until, listing_at;
+
     /* The thread that brings safe points, also while all others block or sleep. */
     pthread_t thread;
     bool has_thread;

@@ -54,6 +54,7 @@ struct contract_driver {
     bool probes_functions;
     bool
         tells_suspension; /* of functions that wait in their middle, and how they all end */
+    bool lists_symbols;
     bool arms_running_frames; /* false: a frame that runs already goes on as it is */
 
     /* The VM, with nothing loaded. False: it can not be had. Ctx: main thread. */
@@ -126,5 +127,6 @@ int contract_suite_value(void);
 int contract_suite_life(void);
 int contract_suite_thread(void);
 int contract_suite_fork(void);
+int contract_suite_symbols(void);
 
 #endif

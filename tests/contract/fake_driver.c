@@ -153,6 +153,7 @@ const struct contract_driver contract_driver = {
     .probes_functions = true,
     .arms_running_frames = true,
     .tells_suspension = true,
+    .lists_symbols = true,
     .open = open_vm,
     .close = close_vm,
     .thread_start = native_thread_start,

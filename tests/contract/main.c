@@ -12,7 +12,7 @@ static const struct {
     {"function", contract_suite_function}, {"suspend", contract_suite_suspend},
     {"value", contract_suite_value},       {"limit", contract_suite_limit},
     {"life", contract_suite_life},         {"thread", contract_suite_thread},
-    {"fork", contract_suite_fork},
+    {"fork", contract_suite_fork},         {"symbols", contract_suite_symbols},
 };
 
 /* With names of parts as arguments only those run. */

@@ -361,6 +361,7 @@ const struct contract_driver contract_driver = {
     .field_prefix = "",
     .probes_functions = true,
     .tells_suspension = true,
+    .lists_symbols = true,
     .arms_running_frames = SONDE_PY_HAS_MONITORING, /* docs/decisions/0010 */
     .open = open_vm,
     .close = close_vm,

@@ -538,6 +538,7 @@ const struct contract_driver contract_driver = {
         },
     .field_prefix = "@",
     .probes_functions = true,
+    .lists_symbols = true,
     .arms_running_frames = true,
     .open = open_vm,
     .close = close_vm,

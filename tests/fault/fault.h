@@ -70,5 +70,6 @@ extern const struct fault_kind fault_allocations;
 
 int fault_suite_allocation(void);
 int fault_suite_call(void);
+int fault_suite_symbols(void);
 
 #endif

@@ -65,6 +65,39 @@ enum kit_mood {
     KIT_HANGS,    /* reads the request and says nothing */
 };
 
+/* A unit of symbols, as far as it was answered with 200. */
+struct kit_unit {
+    char hash[41], file_hash[41];
+    char file[128], origin[16], file_state[16];
+    unsigned claims;     /* calls that named it without its scope */
+    unsigned times_kept; /* calls that brought its scope */
+    char *scope;
+};
+
+struct kit_source {
+    char file_hash[41];
+    unsigned times_kept;
+    char text[256]; /* its beginning, as it stood in JSON */
+};
+
+/* What it knows of symbols (agent_kit_symbols.c), and how it takes them. */
+struct kit_symbols {
+    bool is_there; /* false, the default: polls say nothing of symbols, calls give 404 */
+    char upload[16], store[16];
+    int round;
+    int status, retry_after_s;
+    int status_of_scopes;                 /* of calls that bring scopes, when not 0 */
+    unsigned most_units, most_unit_bytes; /* more gives 413. 0: any */
+
+    unsigned call_count, failed_count, final_count, empty_count;
+    unsigned
+        damaged_count; /* units whose hash is not theirs, calls that can not be read */
+    struct kit_unit *units;
+    size_t unit_count, unit_cap;
+    struct kit_source sources[16];
+    size_t source_count;
+};
+
 struct kit_collector {
     char url[64];
     uint16_t port;
@@ -96,6 +129,7 @@ struct kit_collector {
     struct kit_snapshot *snapshots;
     size_t snapshot_count, snapshot_cap;
     unsigned damaged_count; /* requests that were no OTLP */
+    struct kit_symbols symbols;
     char failed_ids[16384]; /* of what was not answered with 200, each once */
 };
 
@@ -124,12 +158,36 @@ size_t kit_collector_repeated(struct kit_collector *collector);
         pthread_mutex_unlock(&(collector)->lock);      \
     } while (0)
 
+/* From now on polls tell of symbols, and calls are taken. Polls that wait are answered. */
+void kit_symbols_wish(struct kit_collector *collector, const char *upload, int round,
+                      const char *store);
+
+/* Forgets all units and sources, as a collector with a new store. */
+void kit_symbols_forget(struct kit_collector *collector);
+
+/* The kept unit of that file whose scope has `text` in it (NULL: any); copied, with scope NULL. False: there is none. */
+bool kit_symbols_find(struct kit_collector *collector, const char *file, const char *text,
+                      struct kit_unit *out);
+
+/* Of the collector's own, under its lock: the answer's status and body (own: free). */
+int kit_symbols_take(struct kit_collector *collector, const char *json, char **body);
+void kit_symbols_free(struct kit_symbols *symbols);
+
 /* A port at which nobody listens. */
 uint16_t kit_dead_port(void);
 
 /* --- The VM ------------------------------------------------------------------------------- */
 
 #define KIT_VM_PLACES 64
+#define KIT_VM_FILES 3000
+
+/* A file of symbols: a class "Order" with that many methods, whose names tell the version. */
+struct kit_file {
+    char path[128];
+    enum sonde_origin origin;
+    unsigned version, methods;
+    bool is_dirty; /* it changed since the last listing that ended well */
+};
 
 struct kit_vm {
     struct sonde_adapter adapter;
@@ -140,6 +198,7 @@ struct kit_vm {
     pthread_cond_t asked_changed;
     bool is_asked, is_ending;
     bool is_file_loaded;
+    const char *app_path; /* NULL: "/srv/app.py" */
     struct {
         struct sonde_site *site;
         uint64_t line;
@@ -147,6 +206,15 @@ struct kit_vm {
     _Atomic unsigned place_count;
     _Atomic unsigned ask_count, arm_count, disarm_count, safe_point_count;
     int arm_failure; /* SONDE_OK, or what arm returns */
+
+    /* Symbols; guarded by the VM lock, the counters but for reading. */
+    struct kit_file *files; /* NULL, the default: this VM lists none */
+    unsigned file_count, file_at;
+    int list_failure;     /* SONDE_OK, or what the listing returns */
+    unsigned work_us;     /* that one file takes */
+    bool has_quiet_files; /* some are dirty that no hook told of */
+    _Atomic bool is_watching;
+    _Atomic unsigned listing_count, whole_count, slice_count, look_count, listed_files;
 };
 
 /* Every default of the configuration, without the environment. */
@@ -170,8 +238,18 @@ void kit_vm_stop(struct kit_vm *vm);
 /* Executes a line: every probe armed there gets a hit. Returns how many were recorded. */
 unsigned kit_vm_execute(struct kit_vm *vm, uint64_t line);
 
+/* From here on the VM lists symbols; before the agent is started. */
+void kit_vm_list_symbols(struct kit_vm *vm);
+
+/* Loads a file, or a new version of it. `tells` false: no hook sees it. */
+void kit_vm_load_symbols(struct kit_vm *vm, const char *path, unsigned version,
+                         unsigned methods, bool tells);
+
 /* Loads "late.py", whose lines can take probes from then on. */
 void kit_vm_load_late_file(struct kit_vm *vm);
+
+/* Loads that file again, whatever is in it now. */
+void kit_vm_reload_app(struct kit_vm *vm);
 
 /* Forks under the VM lock. The child has a VM thread of its own; when `tells`, its agent was
  * told of the fork. */
@@ -186,5 +264,8 @@ bool kit_report_has(struct kit_vm *vm, const char *text);
 
 /* One number of the whole process in that report; -1 when it is not there. */
 long kit_report_number(struct kit_vm *vm, const char *key);
+
+/* The same of its part about symbols. */
+long kit_symbols_number(struct kit_vm *vm, const char *key);
 
 #endif

@@ -119,7 +119,8 @@ free_request(struct request *request)
 static void
 answer(int fd, int status, int retry_after_s, const char *body)
 {
-    char text[70000], retry[64] = "";
+    static _Thread_local char text[200000];
+    char retry[64] = "";
     if (retry_after_s > 0) {
         snprintf(retry, sizeof(retry), "Retry-After: %d\r\n", retry_after_s);
     }
@@ -173,9 +174,16 @@ handle_poll(struct kit_collector *collector, int fd, const struct request *reque
             await_change(collector, until_ms);
         }
     }
-    char *body = malloc(sizeof(collector->definitions) + 128);
-    sprintf(body, "{\"generation\":\"%s\",\"probes\":%s}", ours,
-            is_new ? collector->definitions : "null");
+    char *body = malloc(sizeof(collector->definitions) + 256);
+    const struct kit_symbols *symbols = &collector->symbols;
+    char wishes[128] = "";
+    if (symbols->is_there) {
+        snprintf(wishes, sizeof(wishes),
+                 ",\"symbols\":{\"upload\":\"%s\",\"round\":%d,\"store\":\"%s\"}",
+                 symbols->upload, symbols->round, symbols->store);
+    }
+    sprintf(body, "{\"generation\":\"%s\",\"probes\":%s%s}", ours,
+            is_new ? collector->definitions : "null", wishes);
     answer(fd, 200, 0, body);
     free(body);
 }
@@ -291,6 +299,15 @@ handle_logs(struct kit_collector *collector, int fd, const struct request *reque
 }
 
 static void
+handle_symbols(struct kit_collector *collector, int fd, const struct request *request)
+{
+    char *body = NULL;
+    int status = kit_symbols_take(collector, request->body, &body);
+    answer(fd, status, collector->symbols.retry_after_s, body == NULL ? "{}" : body);
+    free(body);
+}
+
+static void
 handle(struct kit_collector *collector, int fd, const struct request *request)
 {
     bool is_logs = strcmp(request->path, "/v1/logs") == 0;
@@ -302,6 +319,8 @@ handle(struct kit_collector *collector, int fd, const struct request *request)
     }
     if (is_logs) {
         handle_logs(collector, fd, request);
+    } else if (strcmp(request->path, "/v1/symbols") == 0) {
+        handle_symbols(collector, fd, request);
     } else if (strcmp(request->path, "/api/v1/agent/poll") == 0) {
         handle_poll(collector, fd, request);
     } else if (strcmp(request->path, "/api/v1/agent/status") == 0) {
@@ -458,6 +477,7 @@ kit_collector_stop(struct kit_collector *collector)
     pthread_mutex_unlock(&collector->lock);
     free(collector->snapshots);
     collector->snapshots = NULL;
+    kit_symbols_free(&collector->symbols);
     pthread_mutex_destroy(&collector->lock);
     pthread_cond_destroy(&collector->changed);
 }

@@ -33,7 +33,9 @@ static int
 vm_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
     struct kit_vm *vm = ctx;
-    struct sonde_str app = SONDE_STR("/srv/app.py"), late = SONDE_STR("/srv/late.py");
+    struct sonde_str late = SONDE_STR("/srv/late.py");
+    struct sonde_str app =
+        sonde_str_from(vm->app_path == NULL ? "/srv/app.py" : vm->app_path);
     bool is_app = sonde_str_ends_with(app, def->location.file);
     bool is_late = vm->is_file_loaded && sonde_str_ends_with(late, def->location.file);
     if (def->location.file.len == 0 || (!is_app && !is_late)) {
@@ -256,6 +258,17 @@ kit_vm_load_late_file(struct kit_vm *vm)
     pthread_mutex_unlock(&vm->lock);
 }
 
+void
+kit_vm_reload_app(struct kit_vm *vm)
+{
+    struct sonde_str file = sonde_str_from(vm->app_path);
+    pthread_mutex_lock(&vm->lock);
+    if (sonde_agent_wants_code(vm->agent, file)) {
+        sonde_agent_code_ready(vm->agent, file);
+    }
+    pthread_mutex_unlock(&vm->lock);
+}
+
 /* --- Forking ------------------------------------------------------------------------------ */
 
 pid_t
@@ -301,13 +314,26 @@ kit_report_has(struct kit_vm *vm, const char *text)
     return strstr(report, text) != NULL;
 }
 
-long
-kit_report_number(struct kit_vm *vm, const char *key)
+/* The number of that key, behind `from`. */
+static long
+number_behind(struct kit_vm *vm, const char *from, const char *key)
 {
     char report[65536], name[64];
     sonde_agent_testonly_report(vm->agent, report, sizeof(report));
     snprintf(name, sizeof(name), "\"%s\":", key);
-    const char *process = strstr(report, "\"armed\":"); /* behind the probes */
-    const char *at = process == NULL ? NULL : strstr(process, name);
+    const char *at = strstr(report, from);
+    at = at == NULL ? NULL : strstr(at, name);
     return at == NULL ? -1 : strtol(at + strlen(name), NULL, 10);
+}
+
+long
+kit_report_number(struct kit_vm *vm, const char *key)
+{
+    return number_behind(vm, "\"armed\":", key); /* behind the probes */
+}
+
+long
+kit_symbols_number(struct kit_vm *vm, const char *key)
+{
+    return number_behind(vm, "\"symbols\":{", key);
 }

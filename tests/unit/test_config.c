@@ -24,6 +24,10 @@ static const char *const variables[] = {
     "SONDE_MAX_RATE",
     "SONDE_CPU_PERCENT",
     "SONDE_FLUSH_MS",
+    "SONDE_SYMBOLS",
+    "SONDE_SYMBOLS_LIBRARIES",
+    "SONDE_SYMBOLS_DEBOUNCE_MS",
+    "SONDE_SOURCES",
     "SONDE_ENABLED",
     "OTEL_SERVICE_NAME",
     "OTEL_RESOURCE_ATTRIBUTES",
@@ -217,6 +221,68 @@ test_bad_values_are_reported_and_defaults_stand(void **state)
     assert_non_null(strstr(config.complaints, "; SONDE_FLUSH_MS: "));
 }
 
+/* SY-03 SY-06 SY-08 */
+static void
+test_symbols(void **state)
+{
+    (void)state;
+    read_config();
+    assert_true(config.has_symbols);
+    assert_false(config.has_symbols_at_once);
+    assert_true(config.has_libraries);
+    assert_true(config.has_sources);
+    assert_int_equal(config.symbols_debounce_ns, INT64_C(2000000000));
+    sonde_config_fini(&config);
+    set("SONDE_SYMBOLS", "now");
+    set("SONDE_SYMBOLS_LIBRARIES", "0");
+    set("SONDE_SYMBOLS_DEBOUNCE_MS", "150");
+    set("SONDE_SOURCES", "no");
+    read_config();
+    assert_true(config.has_symbols && config.has_symbols_at_once);
+    assert_false(config.has_libraries);
+    assert_false(config.has_sources);
+    assert_int_equal(config.symbols_debounce_ns, 150000000);
+    assert_string_equal(config.complaints, "");
+    sonde_config_fini(&config);
+    set("SONDE_SYMBOLS", "0");
+    set("SONDE_SOURCES", "maybe");
+    read_config();
+    assert_false(config.has_symbols);
+    assert_true(config.has_sources);
+    assert_non_null(strstr(config.complaints, "SONDE_SOURCES"));
+}
+
+/* The text of files leaves the machine only when somebody said so. */
+static void
+test_sources_stay_on_the_machine(void **state)
+{
+    static const struct {
+        const char *server;
+        bool has_sources;
+    } servers[] = {
+        {"http://127.0.0.1:7077", true},
+        {"https://127.1.2.3/base", true},
+        {"http://localhost", true},
+        {"http://[::1]:7077", true},
+        {"http://127.example.com", false},
+        {"http://127.0.0.1.example.com", false},
+        {"http://localhost.example.com:80", false},
+        {"http://localhost:80@example.com", false},
+        {"http://collector:7077", false},
+        {"http://10.0.0.1:7077", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(servers) / sizeof(servers[0]); i++) {
+        set("SONDE_SERVER", servers[i].server);
+        read_config();
+        assert_int_equal(config.has_sources, servers[i].has_sources);
+        sonde_config_fini(&config);
+    }
+    set("SONDE_SOURCES", "1");
+    read_config();
+    assert_true(config.has_sources);
+}
+
 static void
 test_empty_server_is_no_network(void **state)
 {
@@ -324,6 +390,8 @@ main(void)
         TEST(test_more_specific_names_win),
         TEST(test_malformed_attributes_are_discarded_as_a_whole),
         TEST(test_bad_values_are_reported_and_defaults_stand),
+        TEST(test_symbols),
+        TEST(test_sources_stay_on_the_machine),
         TEST(test_empty_server_is_no_network),
         TEST(test_core_15_another_backend_takes_snapshots_when_told_so),
         TEST(test_kill_switch),

@@ -175,7 +175,8 @@ test_CORE_02_defaults(void **state)
 
 static const char full[] =
     "{\"id\":\"Probe_1.a-b\",\"revision\":4294967295,\"location\":\"shop:Cart.total\","
-    "\"at\":\"entry\",\"service\":\"sh\\u00f6p\",\"env\":\"prod\",\"limits\":{\"depth\":"
+    "\"at\":\"entry\",\"service\":\"sh\\u00f6p\",\"env\":\"prod\","
+    "\"source_hash\":\"ce013625030ba8dba906f756967f9e9ca394464a\",\"limits\":{\"depth\":"
     "10,"
     "\"elements\":0,\"length\":65536,\"fields\":7,\"frames\":256,\"time_us\":100,"
     "\"bytes\":4096},\"rate\":0.25,\"hit_limit\":9223372036854775807,"
@@ -193,6 +194,7 @@ assert_full(const struct sonde_probe_def *def)
     assert_int_equal(def->at, SONDE_AT_ENTRY);
     assert_str(def->service, "shöp");
     assert_str(def->env, "prod");
+    assert_str(def->source_hash, "ce013625030ba8dba906f756967f9e9ca394464a"); /* SY-07 */
     assert_int_equal(def->limits.depth, 10);
     assert_int_equal(def->limits.elements, 0);
     assert_int_equal(def->limits.length, 65536);
@@ -326,6 +328,9 @@ static const struct {
     {"\"at\":1", "at"},
     {"\"service\":null", "service"},
     {"\"env\":{}", "env"},
+    {"\"source_hash\":7", "source_hash"},
+    {"\"source_hash\":\"ce01\"", "source_hash"},
+    {"\"source_hash\":\"xe013625030ba8dba906f756967f9e9ca394464a\"", "source_hash"},
     {"\"limits\":[]", "limits"},
     {"\"limits\":{\"depth\":\"3\"}", "limits.depth"},
     {"\"limits\":{\"bytes\":1e300}", "limits.bytes"},

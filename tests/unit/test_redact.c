@@ -87,6 +87,37 @@ test_core_07_normal_form(void **state)
     sonde_redactor_free(redactor);
 }
 
+/* Wherever something that is dropped stands in them, at their very end or before it, and in either case:
+ * what is looked at first is how a name ends. */
+static void
+test_core_07_normal_form_of_each_name(void **state)
+{
+    struct sonde_redactor *redactor = redactor_of("q,xy", NULL, NULL);
+    char text[80];
+
+    (void)state;
+    for (size_t i = 0; i < COUNT(redact_names); i++) {
+        size_t len = strlen(redact_names[i]);
+        for (size_t at = 0; at <= len; at++) {
+            for (size_t count = 1; count <= 4; count++) {
+                memcpy(text, redact_names[i], at);
+                memcpy(text + at, "_-@$", count);
+                strcpy(text + at + count, redact_names[i] + at);
+                assert_true(hides(redactor, text));
+                for (char *c = text; *c != '\0'; c++)
+                    *c = (char)(*c >= 'a' && *c <= 'z' ? *c - 32 : *c);
+                assert_true(hides(redactor, text));
+            }
+        }
+    }
+    assert_true(hides(redactor, "q"));
+    assert_true(hides(redactor, "Q_"));
+    assert_true(hides(redactor, "__x-Y "));
+    assert_false(hides(redactor, "qq"));
+    assert_false(hides(redactor, "axy"));
+    sonde_redactor_free(redactor);
+}
+
 static void
 test_core_07_strong_stems(void **state)
 {
@@ -230,6 +261,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_core_07_built_in_names),
         cmocka_unit_test(test_core_07_normal_form),
+        cmocka_unit_test(test_core_07_normal_form_of_each_name),
         cmocka_unit_test(test_core_07_strong_stems),
         cmocka_unit_test(test_core_07_long_names_are_judged_by_their_end),
         cmocka_unit_test(test_core_07_users_names),

@@ -4,6 +4,7 @@
  * probe meanwhile is true (CORE-03), without a gap between two revisions and with nothing left
  * armed at the end (CORE-09). */
 #include "core/base/alloc.h"
+#include "core/base/clock.h"
 #include "core/probe/definition.h"
 #include "core/probe/registry.h"
 #include "core/probe/registry_report.h"
@@ -14,7 +15,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-#define ARMED_MAX 8
+#define ARMED_MAX 16
 
 struct vm {
     struct sonde_adapter adapter;
@@ -22,7 +23,11 @@ struct vm {
     uint64_t early;    /* the one that find knows of before the end; 0: none */
     int slices_left;   /* until it knows all */
     int finds, slices; /* how often it was called */
+    int64_t until_ns;  /* that it was told last */
     int find_fails_with;
+    int64_t work_ns; /* that a find and a disarm take; a proceed takes what is left */
+    int begun_late;  /* for how many probes after the slice's end */
+    char worked_for; /* the last probe that something was done for */
     struct {
         struct sonde_place place;
         struct sonde_site *site;
@@ -34,12 +39,25 @@ struct vm {
     char report[4096];
 };
 
+/* Takes as long as it is told to, and sees whether there was time for it. */
+static void
+work(struct vm *vm, char id)
+{
+    int64_t now_ns = sonde_clock_mono_ns(), end_ns = vm->registry->slice_end_ns;
+    vm->begun_late += end_ns != 0 && now_ns >= end_ns && id != vm->worked_for;
+    vm->worked_for = id;
+    int64_t until_ns = now_ns + vm->work_ns;
+    while (sonde_clock_mono_ns() < until_ns) {
+    }
+}
+
 static int
 vm_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding *finding)
 {
     struct vm *vm = ctx;
     bool is_later = vm->slices_left > 0;
     vm->finds++;
+    work(vm, def->id.ptr[0]);
     if (vm->find_fails_with != SONDE_OK) {
         return vm->find_fails_with;
     }
@@ -58,10 +76,13 @@ vm_find(void *ctx, const struct sonde_probe_def *def, struct sonde_finding *find
 }
 
 static void
-vm_proceed(void *ctx)
+vm_proceed(void *ctx, int64_t until_ns)
 {
     struct vm *vm = ctx;
+    vm->until_ns = until_ns;
     vm->slices++;
+    while (vm->slices_left > 0 && vm->work_ns != 0 && sonde_clock_mono_ns() < until_ns) {
+    }
     vm->slices_left -= vm->slices_left > 0;
 }
 
@@ -91,6 +112,7 @@ vm_disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
 {
     struct vm *vm = ctx;
     size_t i = 0;
+    work(vm, sonde_site_def(site)->id.ptr[0]);
     while (i < vm->armed_count && vm->armed[i].site != site) {
         i++;
     }
@@ -239,7 +261,7 @@ static void
 test_CORE_03_one_file_is_no_answer_to_what_is_left(void **state)
 {
     struct vm *vm = *state;
-    sonde_registry_set_slice(vm->registry, 1); /* the first eight alone */
+    sonde_registry_set_slice(vm->registry, 1); /* one probe each */
     vm->codes[0] = vm->early = 1;
     vm->slices_left = 1;
     apply(vm, 1, 1);
@@ -247,6 +269,7 @@ test_CORE_03_one_file_is_no_answer_to_what_is_left(void **state)
     vm->slices_left = 0;
     vm->codes[1] = 2;
     assert_true(sonde_registry_has_left(vm->registry));
+    sonde_registry_begin_slice(vm->registry);
     sonde_registry_tick(vm->registry);
     assert_reports(vm, "\"places\":2");
     assert_false(sonde_registry_has_left(vm->registry));
@@ -328,6 +351,166 @@ test_CORE_03_what_vanished_is_looked_for_as_received(void **state)
     assert_reports(vm, "\"status\":\"pending\",\"cause\":\"file_not_loaded\"");
 }
 
+/* --- Slices --------------------------------------------------------------------------------- */
+
+static void
+begin_slice(struct vm *vm)
+{
+    vm->begun_late = 0;
+    vm->worked_for = '\0';
+    sonde_registry_begin_slice(vm->registry);
+}
+
+/* Whether the slice went past its end by one piece of work at most: the first, or one before which the clock
+ * went on between the question for time and the work itself. */
+static void
+assert_keeps_to_slice(const struct vm *vm)
+{
+    assert_true(vm->begun_late <= 1);
+}
+
+/* Slices until nothing is left; how many. */
+static int
+finish_in_slices(struct vm *vm)
+{
+    int slices = 0;
+    while (sonde_registry_has_left(vm->registry)) {
+        begin_slice(vm);
+        sonde_registry_tick(vm->registry);
+        assert_keeps_to_slice(vm);
+        assert_true(++slices < 1000); /* each gets somewhere */
+    }
+    return slices;
+}
+
+/* No pause is longer than a slice and one probe's work, however many probes come, change and go at once:
+ * apply and tick share the slice of their safe point, and so does the looking between. */
+static void
+test_CORE_03_no_batch_goes_past_the_slice_by_more_than_one_probe(void **state)
+{
+    struct vm *vm = *state;
+    vm->codes[0] = 1;
+    vm->work_ns = SONDE_NS_PER_MS;
+    vm->slices_left = 2;
+    sonde_registry_set_slice(vm->registry, 3 * SONDE_NS_PER_MS);
+    for (uint32_t revision = 1; revision <= 3; revision++) {
+        int count = revision < 3 ? 8 : 0;
+        begin_slice(vm);
+        apply(vm, revision, count);
+        sonde_registry_tick(vm->registry); /* in the same safe point */
+        assert_keeps_to_slice(vm);
+        assert_true(sonde_registry_has_left(vm->registry));
+        assert_true(finish_in_slices(vm) > 1);
+        assert_int_equal(vm->armed_count, count);
+    }
+}
+
+/* One piece of work in each, and everything is done in the end. */
+static void
+test_CORE_03_a_slice_of_no_length_gets_somewhere(void **state)
+{
+    struct vm *vm = *state;
+    vm->codes[0] = 1;
+    vm->slices_left = 3;
+    sonde_registry_set_slice(vm->registry, 1);
+    vm->work_ns = 1000; /* longer than that */
+    apply(vm, 1, 4);
+    finish_in_slices(vm);
+    assert_int_equal(vm->armed_count, 4);
+    begin_slice(vm);
+    apply(vm, 2, 0);
+    finish_in_slices(vm);
+    assert_int_equal(vm->armed_count, 0);
+}
+
+static void
+test_CORE_03_what_proceeds_is_told_the_end(void **state)
+{
+    struct vm *vm = *state;
+    vm->codes[0] = 1;
+    vm->slices_left = 2;
+    sonde_registry_set_slice(vm->registry, SONDE_NS_PER_S);
+    apply(vm, 1, 1);
+    sonde_registry_tick(vm->registry);
+    assert_true(vm->until_ns != 0);
+    assert_true(vm->until_ns == vm->registry->slice_end_ns);
+    sonde_registry_set_slice(vm->registry, 0);
+    sonde_registry_tick(vm->registry);
+    assert_true(vm->until_ns == 0);
+    assert_int_equal(vm->armed_count, 1);
+}
+
+/* All of app.rb:5, armed; removed in a slice in which nothing but the first is disarmed. */
+static void
+arm_and_remove(struct vm *vm, int count)
+{
+    vm->codes[0] = 1;
+    apply(vm, 1, count);
+    assert_int_equal(vm->armed_count, count);
+    vm->work_ns = 1000;
+    sonde_registry_set_slice(vm->registry, 1);
+    apply(vm, 2, 0);
+    assert_int_equal(vm->armed_count, count - 1);
+    assert_true(sonde_registry_has_left(vm->registry));
+    assert_reports(vm, "[]");
+}
+
+static void
+test_CORE_09_what_is_removed_and_armed_still_captures_nothing(void **state)
+{
+    struct vm *vm = *state;
+    arm_and_remove(vm, 3);
+    assert_int_equal(sonde_registry_armed_count(vm->registry), 2);
+    for (size_t i = 0; i < vm->armed_count; i++) {
+        struct sonde_hit hit;
+        assert_false(sonde_hit_begin_line(&hit, vm->armed[i].site));
+    }
+    sonde_registry_set_slice(vm->registry, 0);
+    apply(vm, 3, 2); /* the same ids again */
+    assert_int_equal(vm->armed_count, 2);
+    assert_false(sonde_registry_has_left(vm->registry));
+    struct sonde_hit hit;
+    assert_true(sonde_hit_begin_line(&hit, vm->armed[0].site));
+    sonde_hit_abandon(&hit);
+}
+
+static void
+test_CORE_09_code_may_vanish_before_it_is_disarmed(void **state)
+{
+    struct vm *vm = *state;
+    arm_and_remove(vm, 3);
+    unload(vm, 1);
+    assert_int_equal(sonde_registry_armed_count(vm->registry), 0);
+    finish_in_slices(vm);
+    assert_int_equal(vm->armed_count, 0);
+}
+
+/* The teardown asserts that nothing is armed. */
+static void
+test_CORE_09_what_was_left_goes_with_the_registry(void **state)
+{
+    struct vm *vm = *state;
+    arm_and_remove(vm, 4);
+    sonde_registry_after_fork(vm->registry);
+    assert_true(sonde_registry_has_left(vm->registry));
+}
+
+static void
+test_CORE_03_all_is_looked_for_again_in_slices(void **state)
+{
+    struct vm *vm = *state;
+    apply(vm, 1, 4);
+    assert_reports(vm, "\"status\":\"pending\"");
+    vm->codes[0] = 1;
+    vm->work_ns = 1000;
+    sonde_registry_set_slice(vm->registry, 1);
+    sonde_registry_look_later(vm->registry);
+    assert_true(sonde_registry_has_left(vm->registry));
+    assert_reports(vm, "\"status\":\"pending\"");
+    assert_true(finish_in_slices(vm) >= 4);
+    assert_int_equal(vm->armed_count, 4);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int
@@ -341,6 +524,13 @@ main(void)
         TEST(test_CORE_09_the_former_revision_goes_with_its_successor),
         TEST(test_CORE_03_code_of_the_former_revision_may_vanish),
         TEST(test_CORE_03_what_vanished_is_looked_for_as_received),
+        TEST(test_CORE_03_no_batch_goes_past_the_slice_by_more_than_one_probe),
+        TEST(test_CORE_03_a_slice_of_no_length_gets_somewhere),
+        TEST(test_CORE_03_what_proceeds_is_told_the_end),
+        TEST(test_CORE_09_what_is_removed_and_armed_still_captures_nothing),
+        TEST(test_CORE_09_code_may_vanish_before_it_is_disarmed),
+        TEST(test_CORE_09_what_was_left_goes_with_the_registry),
+        TEST(test_CORE_03_all_is_looked_for_again_in_slices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

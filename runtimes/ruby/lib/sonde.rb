@@ -19,4 +19,12 @@ module Sonde
       found
     end
   end
+
+  unless respond_to?(:wait_for_symbols)
+    # Waits until all that is loaded by now is known to the collector; at most so many seconds. False: it is not,
+    # or will not be (no agent, no collector, symbols are off).
+    def self.wait_for_symbols(timeout_s = 30)
+      @reason.nil? && Native.wait_for_symbols(timeout_s)
+    end
+  end
 end

@@ -31,13 +31,18 @@ class Probes
   end
 
   # Sets a probe; returns its status afterwards.
-  def set(location, id: "p", rate: 5000, at: nil, **more)
+  def set(location, id: "p", **more)
+    set_later(location, id: id, **more)
+    apply
+    status(id)
+  end
+
+  # With the next apply.
+  def set_later(location, id: "p", rate: 5000, at: nil, **more)
     @revision += 1
     definition = { id: id, revision: @revision, location: location.to_s, rate: rate, **more }
     definition[:at] = at if at
     @definitions[id] = definition
-    apply
-    status(id)
   end
 
   def remove(id = "p")

@@ -89,8 +89,8 @@ class TestHarmless < SondeTest
         JSON.parse(line)[0]
       end
       # A first start does some things once; the last one to fail is one that has done all of these.
-      last = (1..20).select { |n| in_child { fails(n) } }.max
-      say (1..20).filter_map { |n|
+      last = (1..40).select { |n| in_child { fails(n) } }.max
+      say (1..40).filter_map { |n|
         in_child do
           fails(last)
           next unless fails(n)

@@ -183,6 +183,34 @@ class TestMethods < SondeTest
     from_block_in_made: ["define_method(:call) { [4].each { |x| return x }; 0 }", "new.call", "returned", "4"],
     made_raises: ["define_method(:call) { raise KeyError }", "new.call", "raised", "KeyError"],
     made_next: ["define_method(:call) { next 5 }", "new.call", "returned", "5"],
+    made_break: ["define_method(:call) { break 5 }", "new.call", "returned", "5"],
+    made_break_ensured: ["define_method(:call) { begin; break 5; ensure; [1].each { |x| x }; end }", "new.call", "returned", "5"],
+    made_return_in_rescue: ["define_method(:call) { begin; raise 'x'; rescue; return 5; end }", "new.call", "returned", "5"],
+    made_return_in_rescue_ensured: ["define_method(:call) { begin; begin; raise 'x'; rescue; return 5; end; ensure; [1].each { |x| x }; end }", "new.call", "returned", "5"],
+    made_thrown: ["define_method(:call) { throw :done, 5 }", "self.then { |k| catch(:done) { k.new.call } }", "left", nil],
+    made_thrown_in_block: ["define_method(:call) { [1].each { throw :done, 5 } }", "self.then { |k| catch(:done) { k.new.call } }", "left", nil],
+    made_killed: ["define_method(:call) { [1].each { Thread.current.kill } }", "self.then { |k| Thread.new { k.new.call }.join }", "cancelled", nil],
+    made_return_ensured: ["define_method(:call) { begin; return 3; ensure; [1].each { |x| x }; end }", "new.call", "returned", "3"],
+    made_return_deep_ensured: ["define_method(:call) { begin; [4].each { |x| begin; [x].each { |y| return y }; ensure; Integer('1'); end }; ensure; 1; end }",
+                               "new.call", "returned", "4"],
+    made_return_replaced: ["define_method(:call) { begin; [4].each { |x| return x }; ensure; return 6; end }", "new.call", "returned", "6"],
+    made_return_of_lambda: ["define_method(:call) { -> { return 4 }.call; 6 }", "new.call", "returned", "6"],
+    made_return_of_proc: ["define_method(:call) { proc { return 4 }.call; 6 }", "new.call", "returned", "4"],
+    made_next_of_block: ["define_method(:call) { [4].map { |x| next x + 1 } .first }", "new.call", "returned", "5"],
+    made_break_of_block: ["define_method(:call) { [4].each { |x| break x + 1 } }", "new.call", "returned", "5"],
+    made_broken: ["define_method(:call) { |&b| b.call }", "self.then { |k| k.new.call { break 5 } }", "returned", "5"],
+    made_returned_past: ["define_method(:call) { |&b| b.call }\n def outer; call { return 5 }; end", "new.outer", "left", nil],
+    made_returned_past_block: ["define_method(:call) { |&b| [1].each { b.call } }\n def outer; call { return 5 }; end", "new.outer", "left", nil],
+    made_returned_past_ensured: ["define_method(:call) { |&b| begin; [1].each { b.call }; ensure; [2].each { |x| x }; end }\n def outer; call { return 5 }; end",
+                                 "new.outer", "left", nil],
+    made_returned_past_own: ["define_method(:call) { |n = 0, &b| return 1 if n > 0; [2].each { |x| return x if n > 0 }; b.call }\n" \
+                             "def outer; call { return 5 }; end", "new.outer", "left", nil],
+    made_returned_past_made: ["define_method(:call) { |&b| b.call }\n define_method(:outer) { [1].each { call { return 5 } } }", "new.outer", "left", nil],
+    made_called_by_c: ["define_method(:call) { |&b| b.call }\n def outer; public_send(:call) { return 5 }; end", "new.outer", "left", nil],
+    made_own_by_c: ["define_method(:call) { [5].each { |x| return x } }\n def outer; [1].each { return public_send(:call) }; end", "new.outer", "returned", "5"],
+    made_own_in_returning: ["define_method(:call) { [5].each { |x| return x } }\n def outer; [1].each { return call + 1 }; end", "new.outer", "returned", "5"],
+    returned_past_c: ["def call; yield; end\n def outer; public_send(:call) { return 5 }; end", "new.outer", "left", nil],
+    initializer_past: ["def initialize(&b); @b = b; end\n def call; @b.call; end\n def self.outer; new { return 5 }.call; end", "outer", "left", nil],
     from_c: ["def call; [1].each { |x| return x + 1 }; 0; end", "instance_method(:call).bind(new).unbind.bind_call(new)", "returned", "2"],
     as_to_s: ["def call; [1].each { return 'text' }; end\n alias to_s call", "self.then { |k| \"\#{k.new}\" }", "returned", "text"],
     broken: ["def call; yield; end", "self.then { |k| k.new.call { break 5 } }", "returned", "5"],
@@ -268,6 +296,15 @@ class TestMethods < SondeTest
     assert_equal [["returned", "0"]], records.first(1).map { |record| ending(record) }
     next_one = records[1] || flunk("one of two: #{records}")
     assert_equal ["left", nil], ending(next_one)
+  end
+
+  # Where it was raised is not known then; where it passed is.
+  def test_rb11_without_knowledge_of_backtraces
+    report, records = without("backtraces")
+    assert_equal ["backtraces"], report["disarmed"].map { |fault| fault["part"] }
+    throwable = records.last["return"]["throwable"]
+    assert_equal %w[KeyError no], [throwable["type"], throwable["message"]["value"]]
+    assert_equal "Made#call", throwable["stack"][0][1]
   end
 
   def test_rb10_without_knowledge_of_methods
@@ -456,6 +493,75 @@ class TestMethods < SondeTest
     assert_equal [2, 2, 1, 1, 2], names.map { |name| probes.hits(name.gsub(/\W/, "_")) }
   end
 
+  # What is like it in an earlier file does not keep the true one from being found before it runs: [the probe, the
+  # files in which it is not, the file that defines and calls it once]. REQUIRE is where the latter is loaded.
+  ALIKE = {
+    named_by_fewer_modules: ["LikeA::Maker::X.m", "module LikeA\nmodule X\ndef self.m; 0; end\nend\nend",
+                             "module LikeA\nmodule Maker\nmodule X\ndef self.m; 1; end\nm\nend\nend\nend"],
+    in_between: ["LikeB::Maker::X#m", "module LikeB\nclass X\ndef m; 0; end\nend\nREQUIRE\nend",
+                 "module LikeB\nmodule Maker\nclass X\ndef m; 1; end\nnew.m\nend\nend\nend"],
+    made_of_a_block: ["LikeC::Y#m", "LikeC = Module.new\nLikeC::Z = Class.new do\ndef m; 0; end\nend\nLikeC::Z.new.m",
+                      "module LikeC\nclass Y\ndef m; 1; end\nnew.m\nend\nend"],
+    made_of_a_block_around: ["LikeD::Y#m", "LikeD = Module.new\nLikeD::Z = Class.new do\ndef m; 0; end\nend\nREQUIRE\nLikeD::Z.new.m",
+                             "module LikeD\nclass Y\ndef m; 1; end\nnew.m\nend\nend"],
+    not_taken: ["LikeE::Y.m", "module LikeE\nclass Y\nif $0.nil?\ndef self.m; 0; end\nend\nend\nend",
+                "module LikeE\nclass Y\ndef self.m; 1; end\nm\nend\nend"],
+    deeper: ["LikeF::Y.m", "module LikeF\nmodule Deep\nclass Y\ndef self.m; 0; end\nend\nend\nend",
+             "module LikeF\nclass Y\ndef self.m; 1; end\nm\nend\nend"],
+    scoped: ["LikeG::Deep::Y.m", "module LikeG\nmodule Deep\nend\nend\nmodule LikeG\nclass Deep::Y\ndef self.m; 1; end\nREQUIRE\nend\nend",
+             "LikeG::Deep::Y.m"],
+    in_a_rescue: ["LikeH::Y.m", "", "begin\nraise LoadError\nrescue LoadError\nmodule LikeH\nclass Y\nclass << self\ndef m; 1; end\nend\nm\nend\nend\nend"]
+  }.freeze
+
+  ALIKE.each do |kind, (location, others, true_one)|
+    define_method("test_rb12_not_the_one_#{kind}") do
+      last = source(true_one + "\n")
+      first = source(others.sub("REQUIRE", "load #{last.path.dump}") + "\n")
+      assert_equal "pending", probes.set(location, at: "exit")["status"]
+      first.load
+      last.load unless others.include?("REQUIRE")
+      assert_equal ["1"], probes.take_all.map { |r| plain(r["return"]["return_value"]) }
+      assert_equal 1, probes.hits
+      follow
+      assert_equal ["emitting", 1], probes.status.values_at("status", "places")
+    end
+  end
+
+  # RB-12: never "installed" on what turned out not to be the method.
+  def test_rb12_what_has_no_code_after_all_is_not_installed
+    file = source(<<~RUBY)
+      class Sized
+        attr_reader :size
+        Inner = Struct.new(:a) do
+          def size; 1; end
+        end
+      end
+    RUBY
+    assert_equal "pending", probes.set("Sized#size")["status"]
+    file.load
+    Sized::Inner.new(1).size
+    follow
+    assert_equal %w[error function_not_found], probes.status.values_at("status", "cause")
+    assert_match(/attr_reader/, probes.status["message"])
+    assert_equal [0, 0], [probes.hits, Native.armed_testonly]
+  end
+
+  # Methods by the thousand: each round takes its time in slices, and goes through all.
+  def test_rb12_many_probes_are_followed
+    body = (0...2000).map { |i| "def m#{i}; #{i}; end" }.join("\n")
+    klass, name, = define(body)
+    2000.times { |i| probes.set_later("#{name}#m#{i}", id: "p#{i}") }
+    probes.apply
+    Helper.wait_until(60) { probes.report["statuses"].all? { |s| s["status"] == "installed" } }
+    silently { klass.class_eval(body.gsub(/; (\d+);/, "; -1;")) }
+    Helper.wait_until(60, -> { probes.report["statuses"].map { |s| s["hits"] }.tally.inspect }) do
+      [0, 777, 1999].each { |i| klass.new.public_send("m#{i}") }
+      [0, 777, 1999].all? { |i| probes.hits("p#{i}") > 0 }
+    end
+    follow
+    assert_equal 2000, Native.armed_testonly
+  end
+
   def test_rb12_defined_later_by_other_means
     klass, name, = define("")
     assert_equal "function_not_found", probes.set("#{name}#call")["cause"]
@@ -530,6 +636,48 @@ class TestMethods < SondeTest
     end
   end
 
+  # What was replaced is left, also where somebody keeps it: at once for new calls, and for good when no call of it
+  # goes on. A line is where it is, in the old code and in the new.
+  def test_rb12_a_replaced_class_is_left
+    klass, name, file = define("def call(n)\n  yield if block_given?\n  n # here\nend\ndef self.own; 1; end")
+    installed("#{name}#call", id: "a", at: "exit")
+    installed("#{name}.own", id: "b")
+    installed(file.at("# here"), id: "line")
+    old = klass.new
+    old.call(1) do
+      Object.send(:remove_const, name)
+      file.load
+      10.times { follow }
+      old.call(2) # not the method of that name any more
+      old.class.own
+      Object.const_get(name).new.call(3)
+      assert_equal [2, 1], [probes.status("a")["places"], probes.status("b")["places"]]
+    end
+    follow
+    assert_equal [1, 1, 2], %w[a b line].map { |id| probes.status(id)["places"] }
+    old.call(4)
+    old.class.own
+    Object.const_get(name).own
+    assert_equal [2, 1, 4], %w[a b line].map { |id| probes.hits(id) }
+    ends = probes.take_all.select { |r| r["return"] && r["function"] == "call" && r["line_probe"].nil? }
+    assert_equal [%w[returned 1], %w[returned 3]], ends.map { |r| ending(r) }.sort
+  end
+
+  # The new code is in another file: it is armed when the old calls are over, or when they take too long.
+  def test_rb12_a_replaced_method_moves_to_another_file
+    klass, name, = define("def call(n)\n  yield if block_given?\n  n\nend")
+    installed("#{name}#call", at: "exit")
+    other = source("class #{name}\n  def call(n); n * 2; end\nend\n")
+    klass.new.call(1) do
+      silently { other.load }
+      follow
+      assert_equal 4, klass.new.call(2)
+    end
+    follow
+    assert_equal 6, klass.new.call(3)
+    assert_equal [%w[returned 1], %w[returned 6]], probes.take_all.map { |r| ending(r) }
+  end
+
   def test_rb12_a_running_call_ends_as_it_began
     klass, name, = define("def call(n)\n  yield\n  n\nend")
     installed("#{name}#call", at: "exit")
@@ -554,6 +702,35 @@ class TestMethods < SondeTest
     end
   end
 
+  # RB-13: what is armed beforehand, confirmed, followed and left, under a collector that runs at each allocation, and
+  # while objects move.
+  def test_rb13_methods_under_gc_stress_and_compaction
+    true_one = source("module Stressed\nmodule Deep\nclass K\ndef m(n); yield if block_given?; [n].each { |x| return x }; end\n" \
+                      "define_method(:made) { |n, &b| b&.call; [n].each { |x| return x } }\nnew.m(0)\nend\nend\nend\n")
+    other = source("module Stressed\nclass K\ndef m; end\nend\nOther = Class.new { def m; end; def made; end }\nend\n")
+    probes.set("Stressed::Deep::K#m", id: "a", at: "exit")
+    probes.set("Stressed::Deep::K#made", id: "b", at: "exit")
+    other.load
+    true_one.load
+    3.times do |i|
+      k = Stressed::Deep::K.new
+      stressed do
+        follow if i == 0
+        k.m(1) { silently { GC.stress = false; true_one.load; follow; GC.stress = true } if i == 1 }
+        k.made(2) { GC.start }
+      end
+      follow
+      GC.compact if RUBY_VERSION >= "3.1"
+      k.m(3)
+    end
+    Object.send(:remove_const, :Stressed)
+    follow
+    values = probes.take_all.map { |record| ending(record) }
+    assert_equal({ %w[returned 0] => 2, %w[returned 1] => 3, %w[returned 2] => 3, %w[returned 3] => 3 }, values.tally)
+    assert_equal %w[pending pending], %w[a b].map { |id| probes.status(id)["status"] }
+    assert_equal 0, Native.armed_testonly
+  end
+
   def test_rb10_many_rounds_leave_nothing
     klass, name, = define("def call; 1; end\ndefine_method(:made) { 1 }")
     before = Native.carriers_testonly
@@ -571,6 +748,13 @@ class TestMethods < SondeTest
   end
 
   private
+
+  def stressed
+    GC.stress = true
+    yield
+  ensure
+    GC.stress = false
+  end
 
   def silently
     verbose, $VERBOSE = $VERBOSE, nil

@@ -225,7 +225,7 @@ class TestStart < SondeTest
 
   # NX-03
   def test_nx03_parts_that_fail_their_check_are_off
-    %w[code_walk frames locals interrupts].each do |part|
+    %w[code_walk frames locals values methods exceptions backtraces fibers enumerators interrupts].each do |part|
       out, err = ruby!(<<-RUBY, part)
         require "sonde"
         require #{EXTENSION.dump}

@@ -196,6 +196,34 @@ class TestStatuses < SondeTest
     assert_equal 1, probes.hits
   end
 
+  # CORE-03, RB-07: more files than have room in a message are counted, and as many named as the rest says.
+  def test_core03_rb07_ambiguous_in_many_files
+    files = Array.new(40) { |i| program("many_#{i}/same_many.rb")[0] }
+    [files[0].line("# b"), 1].each do |line| # in which there is something, and nothing
+      message = assert_error("ambiguous", probes.set("same_many.rb:#{line}"))["message"]
+      listed = files.count { |file| message.include?("#{file.path},") }
+      assert_operator listed, :>, 0, message
+      assert_match(/\Amatches 40 files, name more of the path: .*, and #{40 - listed} more\z/, message)
+    end
+  end
+
+  # CORE-03: however many files `require` knows, none is missed.
+  def test_core03_required_among_very_many
+    file = source("RB_AMONG ||= 1 # here\n", "among.rb")
+    said = told(<<~RUBY)
+      agent!
+      require #{file.path.dump}
+      4.times { GC.start }
+      $LOADED_FEATURES.delete(#{file.path.dump})
+      $LOADED_FEATURES.concat(Array.new(200_000) { |i| "/nowhere/\#{i}/among.rb" })
+      $LOADED_FEATURES << #{file.path.dump}
+      status = set("#{file.path}:1")
+      status = self.status until status["status"] == "error"
+      say status["message"]
+    RUBY
+    assert_match(/is loaded, but|ran once/, said[0])
+  end
+
   # CORE-03
   def test_core03_a_second_match_that_comes_later
     one, first = program("one/twice.rb")

@@ -110,6 +110,32 @@ class TestTrace < SondeTest
     OpenTelemetry::Context.with({ named_alike => span }) { assert_equal [nil, nil], ids }
   end
 
+  # CORE-14, NX-03: where the fiber that runs is not found, what OpenTelemetry keeps in it is not shown, and
+  # `sonde ps` says so.
+  def test_core14_without_knowledge_of_fibers
+    out, = ruby!(<<~RUBY, options: ["-I#{__dir__}"])
+      require #{EXTENSION.dump}
+      require "sonde"
+      require "json"
+      require "tracers"
+      Sonde::Native.fail_testonly("fibers")
+      Sonde::Native.start
+      file = "#{folder}/fibers.rb"
+      File.write(file, "def look\n  1.to_s\nend\n")
+      load file
+      Sonde::Native.apply_testonly(JSON.generate([{ id: "p", revision: 1, location: file + ":2", rate: 5000 }]))
+      span = OpenTelemetry::Trace::Span.new(
+        span_context: OpenTelemetry::Trace::SpanContext.new(trace_id: ["#{TRACE}"].pack("H*"), span_id: ["#{SPAN}"].pack("H*")))
+      ids = %i[fiber thread].map do |place|
+        OpenTelemetry::Context.kept_by = place
+        OpenTelemetry::Trace.with_span(span) { look }
+        Sonde::Native.take_testonly["trace_id"]
+      end
+      puts JSON.generate([ids, JSON.parse(Sonde::Native.report)["disarmed"].map { |fault| fault["part"] }])
+    RUBY
+    assert_equal [[nil, TRACE], ["fibers"]], JSON.parse(out.lines.last)
+  end
+
   # CORE-14
   def test_core14_ddtrace
     context = datadog
@@ -129,6 +155,21 @@ class TestTrace < SondeTest
     assert_equal [nil, nil], ids
     context.active_trace = nil
     assert_equal [nil, nil], ids
+  end
+
+  # CORE-14: also when it comes after the probes, which nobody changes.
+  def test_core14_ddtrace_that_is_loaded_later
+    TraceSubject.look
+    source(DATADOG_SOURCE, "later_datadog.rb").load
+    Datadog.configure
+    trace = Datadog::Tracing::TraceOperation.new(TRACE.hex)
+    trace.active_span = Datadog::Tracing::SpanOperation.new(SPAN.hex)
+    Datadog.tracer.context.active_trace = trace
+    @probes.take_all
+    Helper.wait_until(30) do
+      TraceSubject.look
+      @probes.take_all.any? { |record| record.values_at("trace_id", "span_id") == [TRACE, SPAN] }
+    end
   end
 
   # CORE-14

@@ -418,7 +418,7 @@ class TestTracking < SondeTest
     assert_equal [[6, "emitting"]], said
   end
 
-  # RB-02 CORE-08: one walk answers for any number of probes that are set at once.
+  # RB-02, RB-14, CORE-08: one walk answers for any number of probes that are set at once.
   def test_rb02_two_thousand_probes_are_one_walk
     files = Array.new(40) do |f|
       loaded(Array.new(50) { |i| "def rb02_many_#{f}_#{i}; #{i}; end # #{i}.\n" }.join, "many/#{f}/same_name.rb")
@@ -650,7 +650,7 @@ class TestTracking < SondeTest
     assert_equal 1, probes.hits
   end
 
-  # 3.1 never compiles again what the first TracePoint threw away; later ones do, and 2.7 and 3.0 have no YJIT,
+  # RB-14: 3.1 never compiles again what the first TracePoint threw away; later ones do, and 2.7 and 3.0 have no YJIT,
   # as some that are built without it.
   def test_yjit_that_would_be_lost_is_left_alone
     has_yjit = RubyVM.const_defined?(:YJIT)

@@ -326,6 +326,20 @@ class TestValues < SondeTest
     assert_equal({ "@v4" => "4" }, plain(shown).slice("@v3", "@v4"))
   end
 
+  # RB-15: more than are kept aside, and more names than are kept, some too long for that
+  def test_rb15_objects_of_many_names
+    [24, 25, 600].each do |count|
+      object = Object.new
+      names = (0...count).map { |i| "@#{%w[v größe].at(i % 2)}#{'_long' * (i % 16)}#{i}" }
+      names.each_with_index { |name, i| object.instance_variable_set(name, i) }
+      2.times do
+        shown = show(object, fields: 1000)
+        assert_equal names.each_with_index.to_h { |name, i| [name, i.to_s] }, plain(shown)
+        assert_nil shown["not_captured_reason"]
+      end
+    end
+  end
+
   # RB-15
   def test_rb15_other_kinds_are_truthful
     assert_shown "Regexp", "/a(b)c/mi", /a(b)c/mi

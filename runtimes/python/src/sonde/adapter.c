@@ -6,6 +6,7 @@
 #include "find.h"
 #include "frames.h"
 #include "state.h"
+#include "symbols.h"
 #include "vm_thread.h"
 
 #define SLOTS_FIRST 64
@@ -244,5 +245,8 @@ sonde_py_adapter_init(void)
         .disarm = disarm,
         .request_safe_point = sonde_py_vm_thread_ask,
         .concerns = sonde_py_concerns,
+        .list_symbols = sonde_py_list_symbols,
+        .watch_symbols = sonde_py_watch_symbols,
+        .have_symbols_changed = sonde_py_have_symbols_changed,
     };
 }

@@ -62,6 +62,12 @@ def _start():
     try:
         import atexit
 
+        try:
+            from sonde import _origins
+
+            _native.set_origins(_origins.find())
+        except Exception:
+            pass  # then all code is the application's
         # First in, last out: what the application does at its exit is still seen.
         atexit.register(_native.stop)
         _native.start()

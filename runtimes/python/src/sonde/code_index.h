@@ -35,6 +35,9 @@ uint64_t sonde_py_index_generation(void);
  * comes. */
 void sonde_py_index_await(void);
 
+/* Somebody wants sonde_py_symbols_note_code to be called from now on. */
+void sonde_py_index_watch(void);
+
 /* Whether sonde_py_code_dies will be called when this code object is freed. */
 bool sonde_py_index_tells_end(PyCodeObject *code);
 

@@ -9,6 +9,7 @@
 #include "engine.h"
 #include "known_types.h"
 #include "state.h"
+#include "symbols.h"
 #include "test_support.h"
 #include "trace.h"
 #include "vm_thread.h"
@@ -49,6 +50,7 @@ void
 sonde_py_look_for_fork(void)
 {
     if (sonde_agent_is_stale(sonde_py.agent)) {
+        sonde_py_symbols_after_fork();
         sonde_py_vm_thread_after_fork();
         sonde_agent_after_fork_child(sonde_py.agent);
     }
@@ -237,6 +239,7 @@ static PyMethodDef methods[] = {
     {"after_fork_child", after_fork_child, METH_NOARGS, "In a forked child."},
     {"status", status, METH_NOARGS, "What runs, as a dict."},
     {"report", report, METH_NOARGS, "What the collector is told, as JSON."},
+    SONDE_PY_SYMBOL_METHODS,
     SONDE_PY_TEST_METHODS,
     {NULL, NULL, 0, NULL},
 };

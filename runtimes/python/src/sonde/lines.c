@@ -347,6 +347,32 @@ sonde_py_listing_can_tell(struct sonde_py_listing *listing, int line)
     return sonde_py_listing_places(listing, line, &unit, 1) > 0;
 }
 
+/* Of several instructions at which a line is entered, one at least is reached without passing another,
+ * and is told: so it is enough to find one. */
+void
+sonde_py_listing_tell_lines(struct sonde_py_listing *listing, int first, int count,
+                            bool *told)
+{
+    memset(listing->mark, 0, (size_t)listing->count);
+    if (listing->entry < listing->count) {
+        int line = listing->line[listing->entry];
+        if (line >= 1 && line >= first && line - first < count) {
+            told[line - first] = is_entered(listing, listing->entry, line);
+        }
+    }
+    for (int i = 0; i < listing->count; i = sonde_py_listing_next(listing, i)) {
+        int to[3];
+        int n = listing->is_live[i] ? sonde_py_listing_successors(listing, i, to) : 0;
+        for (int k = 0; k < n; k++) {
+            int line = listing->line[to[k]];
+            if (line != listing->line[i] && line >= 1 && line >= first &&
+                line - first < count && !told[line - first]) {
+                told[line - first] = is_entered(listing, to[k], line);
+            }
+        }
+    }
+}
+
 bool
 sonde_py_listing_is_turn(const struct sonde_py_listing *listing, int from, int to)
 {

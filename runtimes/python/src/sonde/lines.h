@@ -19,6 +19,11 @@ size_t sonde_py_listing_places(struct sonde_py_listing *listing, int line, int *
 /* Whether sonde_py_listing_places would find something. */
 bool sonde_py_listing_can_tell(struct sonde_py_listing *listing, int line);
 
+/* Sets told[line - first] for each line below first + count for which sonde_py_listing_can_tell would say
+ * so, in one pass. */
+void sonde_py_listing_tell_lines(struct sonde_py_listing *listing, int first, int count,
+                                 bool *told);
+
 /* Whether the jump at unit `from` to unit `to` is the turn of a loop that stands on one line with
  * its body: the line is executed once, and this way to `to` is not to be told. */
 bool sonde_py_listing_is_turn(const struct sonde_py_listing *listing, int from, int to);

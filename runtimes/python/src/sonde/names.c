@@ -62,6 +62,16 @@ loader_path(PyObject *names)
 }
 
 PyObject *
+sonde_py_dict_file(PyObject *names, bool is_main)
+{
+    PyObject *file = sonde_py_dict_find(names, SONDE_STR("__file__"));
+    if (file == NULL && is_main) {
+        file = loader_path(names);
+    }
+    return file != NULL && PyUnicode_Check(file) ? file : NULL;
+}
+
+PyObject *
 sonde_py_module_file(struct sonde_str module, bool *is_loaded)
 {
     PyObject *found = sonde_py_dict_find(PyImport_GetModuleDict(), module);
@@ -69,12 +79,8 @@ sonde_py_module_file(struct sonde_str module, bool *is_loaded)
     if (!*is_loaded) {
         return NULL;
     }
-    PyObject *names = PyModule_GetDict(found);
-    PyObject *file = sonde_py_dict_find(names, SONDE_STR("__file__"));
-    if (file == NULL && sonde_str_eq(module, SONDE_STR("__main__"))) {
-        file = loader_path(names);
-    }
-    return file != NULL && PyUnicode_Check(file) ? file : NULL;
+    return sonde_py_dict_file(PyModule_GetDict(found),
+                              sonde_str_eq(module, SONDE_STR("__main__")));
 }
 
 #define DISTANCE_MAX_LEN 64

@@ -31,6 +31,9 @@ bool sonde_py_file_is_of_module(PyObject *filename, struct sonde_str module);
  * has none. Nothing of the module is called. */
 PyObject *sonde_py_module_file(struct sonde_str module, bool *is_loaded);
 
+/* The same of a module's dictionary; NULL: it has none. */
+PyObject *sonde_py_dict_file(PyObject *names, bool is_main);
+
 /* How many changes make one name of the other, letter case aside; at most `most` + 1. */
 unsigned sonde_py_name_distance(struct sonde_str a, struct sonde_str b, unsigned most);
 

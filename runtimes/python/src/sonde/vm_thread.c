@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "vm_thread.h"
 
+#include "class_lines.h"
 #include "code_index.h"
 #include "core/base/clock.h"
 #include "core/base/os.h"
@@ -16,6 +17,7 @@
 
 #define END_MOST_NS ((int64_t)10 * 1000 * 1000)
 #define PAUSE_NS (500 * 1000)
+#define READ_NS ((int64_t)10 * 1000 * 1000)
 #define LATE_LOOK_NS ((int64_t)80 * 1000 * 1000)
 
 static struct {
@@ -26,7 +28,7 @@ static struct {
     pid_t pid; /* of the process that the thread is in */
     PyInterpreterState *interpreter;
     void (*job)(void);
-    bool exists, is_asked, must_end, watches_late;
+    bool exists, is_asked, must_end, watches_late, reads;
     _Atomic uint64_t thread_id; /* the kernel's; 0: it has not begun */
     uint32_t fork_count;        /* forks under way for which it rests; VM lock */
     bool is_resting;            /* VM lock */
@@ -45,7 +47,7 @@ init_conds(void)
 
 struct work {
     void (*job)(void);
-    bool is_asked;
+    bool is_asked, needs_lock;
 };
 
 /* Sleeps until there is something to do; false: to end. */
@@ -53,7 +55,7 @@ static bool
 wait_for_work(struct work *work)
 {
     pthread_mutex_lock(&vm.mutex);
-    while (!vm.is_asked && !vm.must_end && vm.job == NULL) {
+    while (!vm.is_asked && !vm.must_end && vm.job == NULL && !vm.reads) {
         if (!vm.watches_late) {
             pthread_cond_wait(&vm.wake, &vm.mutex);
             continue;
@@ -66,7 +68,10 @@ wait_for_work(struct work *work)
             break;
         }
     }
-    *work = (struct work){.job = vm.job, .is_asked = vm.is_asked};
+    bool is_late = !vm.is_asked && vm.job == NULL && !vm.reads;
+    *work = (struct work){.job = vm.job,
+                          .is_asked = vm.is_asked,
+                          .needs_lock = vm.is_asked || vm.job != NULL || is_late};
     vm.is_asked = false;
     bool goes_on = !vm.must_end;
     pthread_mutex_unlock(&vm.mutex);
@@ -92,6 +97,32 @@ do_work(const struct work *work)
     sonde_py_clear_error();
 }
 
+static bool
+take_reads(void)
+{
+    pthread_mutex_lock(&vm.mutex);
+    bool reads = vm.reads;
+    vm.reads = false;
+    pthread_mutex_unlock(&vm.mutex);
+    return reads;
+}
+
+/* Some of the files that are to be read, while nobody waits long for a safe point. */
+static void
+read_files(void)
+{
+    if (!take_reads()) {
+        return;
+    }
+    int64_t until_ns = sonde_clock_mono_ns() + READ_NS;
+    while (sonde_py_class_lines_step()) {
+        if (sonde_clock_mono_ns() >= until_ns) {
+            sonde_py_vm_thread_read();
+            return;
+        }
+    }
+}
+
 static void *
 run(void *unused)
 {
@@ -102,13 +133,15 @@ run(void *unused)
     while (wait_for_work(&work)) {
         /* Made for the moment, so that nobody ever sees a thread of ours that idles. NULL:
          * out of memory; whoever asked will ask again. */
-        PyThreadState *thread = PyThreadState_New(vm.interpreter);
+        PyThreadState *thread =
+            work.needs_lock ? PyThreadState_New(vm.interpreter) : NULL;
         if (thread != NULL) {
             PyEval_AcquireThread(thread);
             do_work(&work);
             PyThreadState_Clear(thread);
             PyThreadState_DeleteCurrent();
         }
+        read_files();
         /* Whoever waits for the lock has it before we ask for it again. */
         nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
         if (work.job != NULL) {
@@ -198,6 +231,15 @@ sonde_py_vm_thread_watch_late(void)
 }
 
 void
+sonde_py_vm_thread_read(void)
+{
+    pthread_mutex_lock(&vm.mutex);
+    vm.reads = true;
+    pthread_cond_signal(&vm.wake);
+    pthread_mutex_unlock(&vm.mutex);
+}
+
+void
 sonde_py_vm_thread_before_fork(void)
 {
     /* A second fork may come while the first one waits here without the VM lock. */
@@ -234,6 +276,7 @@ sonde_py_vm_thread_after_fork(void)
     vm.fork_count = 0;
     vm.is_asked = false;
     vm.job = NULL;
+    vm.reads = false;
     vm.is_resting = false;
     /* Another thread of the parent may have held it at the moment of the fork. */
     vm.mutex = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;

@@ -27,6 +27,9 @@ void sonde_py_vm_thread_ask(void *ctx);
 /* Some probe waits for code: from now on what appears late is looked at. Any thread. */
 void sonde_py_vm_thread_watch_late(void);
 
+/* Files are to be read for the lines of classes (class_lines.h). Any thread. */
+void sonde_py_vm_thread_read(void);
+
 /* Around a fork, in the parent: as stop, and start again. They nest. What is asked for in between
  * is not lost. Ctx: VM lock. */
 void sonde_py_vm_thread_before_fork(void);

@@ -10,6 +10,7 @@
 #include "hooks.h"
 #include "protect.h"
 #include "state.h"
+#include "symbols.h"
 #include "text.h"
 #include "vm_thread.h"
 
@@ -19,7 +20,10 @@ static struct {
     struct sonde_rb_armed *armed;    /* enabled */
     struct sonde_rb_armed *vanished; /* freed by the collector; the agent is to be told */
     struct sonde_rb_armed *silent; /* disarmed, and enabled until no other Ractor runs */
+    struct sonde_rb_armed *next_method,
+        *next_candidate; /* of a round; NULL: at its end */
     size_t count, carriers;
+    size_t methods, candidates; /* of those that are enabled */
     ID carrier_key;
 } table;
 
@@ -43,6 +47,32 @@ list_take(struct sonde_rb_armed *armed)
     }
     armed->next = NULL;
     armed->link = NULL;
+}
+
+static bool
+is_candidate(const struct sonde_rb_armed *armed)
+{
+    return armed->iseq != NULL && armed->owner == 0;
+}
+
+/* Into the list of what is armed, and out of it. */
+static void
+enlist(struct sonde_rb_armed *armed)
+{
+    list_put(&table.armed, armed);
+    table.methods += armed->iseq != NULL;
+    table.candidates += is_candidate(armed);
+}
+
+static void
+delist(struct sonde_rb_armed *armed)
+{
+    table.next_method = table.next_method == armed ? armed->next : table.next_method;
+    table.next_candidate =
+        table.next_candidate == armed ? armed->next : table.next_candidate;
+    table.methods -= armed->iseq != NULL;
+    table.candidates -= is_candidate(armed);
+    list_take(armed);
 }
 
 static void
@@ -81,7 +111,11 @@ free_carrier(void *data)
         free_armed(armed);
         return;
     }
-    list_take(armed);
+    if (armed->site != NULL) {
+        delist(armed);
+    } else {
+        list_take(armed); /* it was silent */
+    }
     table.count--;
     if (armed->site == NULL || !sonde_rb_is_running()) {
         free_armed(armed);
@@ -193,6 +227,10 @@ static VALUE
 enable_method(VALUE arg)
 {
     struct arming *arming = (struct arming *)arg;
+    if (arming->armed->event & RUBY_EVENT_B_RETURN &&
+        sonde_rb_has(SONDE_RB_PART_UNWINDING)) {
+        sonde_rb_lines_find_returns(arming->wrapper, &arming->armed->muted);
+    }
     VALUE tracepoint = make_tracepoint(arming, arming->armed->event, sonde_rb_on_call);
     enable_at(tracepoint, arming->armed->event, arming->wrapper, 0);
     return Qnil;
@@ -231,7 +269,7 @@ arm_by(VALUE (*enable)(VALUE), struct arming *arming, struct sonde_place place,
     armed->code = place.code;
     armed->position = place.position;
     if (sonde_rb_protect(enable, (VALUE)arming, NULL) == 0) {
-        list_put(&table.armed, armed);
+        enlist(armed);
         table.count++;
         return SONDE_OK;
     }
@@ -263,6 +301,7 @@ arm_method(struct sonde_place place, struct sonde_site *site, struct sonde_err *
         arming.armed->iseq = rb_iseqw_to_iseq(found->wrapper);
         arming.armed->owner = found->owner;
         arming.armed->id = found->id;
+        arming.armed->is_guess = found->is_guess;
         arming.armed->since_ns = sonde_clock_mono_ns();
         arming.armed->event = found->is_block ? RUBY_EVENT_B_CALL | RUBY_EVENT_B_RETURN
                                               : RUBY_EVENT_CALL | RUBY_EVENT_RETURN;
@@ -355,7 +394,7 @@ sonde_rb_adapter_end_silent(void)
 static void
 silence(struct sonde_rb_armed *armed)
 {
-    list_take(armed);
+    delist(armed);
     armed->site = NULL;
     list_put(&table.silent, armed);
 }
@@ -379,31 +418,51 @@ disarm(void *ctx, struct sonde_place place, struct sonde_site *site)
 /* --- A round through the methods ----------------------------------------------------------------- */
 
 void
-sonde_rb_adapter_uncheck(void)
+sonde_rb_adapter_begin_round(void)
 {
-    for (struct sonde_rb_armed *armed = table.armed; armed != NULL; armed = armed->next) {
-        armed->is_checked = armed->iseq == NULL;
-    }
+    table.next_method = table.methods > 0 ? table.armed : NULL;
 }
 
 struct sonde_rb_armed *
-sonde_rb_adapter_unchecked(void)
+sonde_rb_adapter_next_method(void)
 {
-    struct sonde_rb_armed *armed = table.armed;
-    while (armed != NULL && (armed->is_checked || armed->iseq == NULL)) {
+    struct sonde_rb_armed *armed = table.next_method;
+    while (armed != NULL && armed->iseq == NULL) {
         armed = armed->next;
     }
+    table.next_method = armed != NULL ? armed->next : NULL;
     return armed;
 }
 
 bool
 sonde_rb_adapter_has_methods(void)
 {
-    struct sonde_rb_armed *armed = table.armed;
-    while (armed != NULL && armed->iseq == NULL) {
+    return table.methods > 0;
+}
+
+void
+sonde_rb_adapter_begin_candidates(void)
+{
+    table.next_candidate = table.candidates > 0 ? table.armed : NULL;
+}
+
+struct sonde_rb_armed *
+sonde_rb_adapter_next_candidate(void)
+{
+    struct sonde_rb_armed *armed = table.next_candidate;
+    while (armed != NULL && !is_candidate(armed)) {
         armed = armed->next;
     }
-    return armed != NULL;
+    table.next_candidate = armed != NULL ? armed->next : NULL;
+    return armed;
+}
+
+void
+sonde_rb_adapter_confirm(struct sonde_rb_armed *armed, VALUE owner, ID id)
+{
+    table.candidates -= is_candidate(armed);
+    armed->owner = owner;
+    armed->id = id;
 }
 
 void
@@ -460,6 +519,11 @@ sonde_rb_adapter_init(void)
         .concerns = sonde_rb_index_concerns,
         .proceed = sonde_rb_index_proceed,
     };
+    if (sonde_rb_has(SONDE_RB_PART_SYMBOLS) && sonde_rb_has(SONDE_RB_PART_WALK)) {
+        sonde_rb.adapter.list_symbols = sonde_rb_symbols_list;
+        sonde_rb.adapter.watch_symbols = sonde_rb_symbols_watch;
+        sonde_rb.adapter.have_symbols_changed = sonde_rb_symbols_have_changed;
+    }
 }
 
 void

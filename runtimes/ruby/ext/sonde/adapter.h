@@ -21,7 +21,8 @@
 struct sonde_rb_armed {
     struct sonde_site *site; /* NULL: not armed any more */
     rb_event_flag_t event;   /* the one that counts: others may be told as well */
-    struct sonde_rb_muted muted;
+    struct sonde_rb_muted
+        muted; /* of a method that is a block: where its own `return` leaves it */
     uint64_t code, position;
     VALUE tracepoint, carrier; /* not to be touched unless the carrier is alive */
     const struct sonde_rb_iseq *target; /* SONDE_RB_TARGETS_KEEP_DELETED: the same */
@@ -32,11 +33,12 @@ struct sonde_rb_armed {
     VALUE
     owner; /* frames of the method that stands there; 0: not known yet, `name` says */
     ID id; /* and was defined by that name */
-    int64_t since_ns;      /* when it was armed */
-    unsigned stale_rounds; /* how often its name was found to mean something else */
-    bool is_checked;       /* in this round */
-    const char *name;      /* as typed, behind `file` */
-    char file[];           /* terminated */
+    int64_t since_ns; /* when it was armed */
+    int64_t
+        stale_ns; /* since when its name means something else: no further call counts; 0: not so */
+    bool is_guess; /* with owner 0: where it stands does not say what it will be called */
+    const char *name; /* as typed, behind `file` */
+    char file[];      /* terminated */
 };
 
 static inline uint64_t
@@ -62,11 +64,20 @@ void sonde_rb_adapter_end_silent(void);
 /* Whether the collector has not found its code dead. */
 bool sonde_rb_adapter_is_alive(const struct sonde_rb_armed *armed);
 
-/* For a round through what is armed on methods (follow.c): nothing is checked yet; one that is not, or
- * NULL; whether there is any. */
-void sonde_rb_adapter_uncheck(void);
-struct sonde_rb_armed *sonde_rb_adapter_unchecked(void);
+/* A round through what is armed on methods (follow.c), which may be gone on with in a later safe point: begins
+ * anew; the next one, or NULL. Whatever is armed or disarmed between two calls does not matter: what was there at
+ * the beginning and still is comes once. */
+void sonde_rb_adapter_begin_round(void);
+struct sonde_rb_armed *sonde_rb_adapter_next_method(void);
 bool sonde_rb_adapter_has_methods(void);
+
+/* The same, a round of its own, for those that are armed where the method was about to be defined and of which
+ * nobody knows yet (owner 0). Costs nothing where there is none. */
+void sonde_rb_adapter_begin_candidates(void);
+struct sonde_rb_armed *sonde_rb_adapter_next_candidate(void);
+
+/* It is known by now which method it is. */
+void sonde_rb_adapter_confirm(struct sonde_rb_armed *armed, VALUE owner, ID id);
 
 /* Disables what is armed for this code; the agent is to be told that it vanished. */
 void sonde_rb_adapter_forget(uint64_t code);

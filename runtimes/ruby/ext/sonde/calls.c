@@ -32,6 +32,63 @@ is_run_as(const struct sonde_rb_armed *armed, const struct sonde_rb_frame *frame
     return sonde_str_eq(name, sonde_str_from(armed->name));
 }
 
+/* --- A method's own `return` out of a block ---------------------------------------------------------- */
+
+/* A method that is a block, and that the VM runs as it runs what C code calls, is left by its own `return` and by one
+ * of its caller's with the same word: until the caller. The own one began in the method itself, which its
+ * counter tells (lines.h), or in a block in it, of which :b_return was told before. That is noted, by the frame that
+ * it is to end. Guarded by the VM lock. */
+#define NOTES 64
+
+static struct note {
+    const struct sonde_rb_frame *frame;
+    VALUE jump; /* compared only */
+} notes[NOTES];
+
+static struct note *
+note_of(const struct sonde_rb_frame *frame)
+{
+    return &notes[(uintptr_t)frame / sizeof(*frame) % NOTES];
+}
+
+static void
+forget_return(const struct sonde_rb_frame *frame)
+{
+    if (note_of(frame)->frame == frame) {
+        note_of(frame)->frame = NULL;
+    }
+}
+
+static void
+note_return(rb_trace_arg_t *arg, const struct sonde_rb_frame *frame)
+{
+    const struct sonde_rb_ec *ec;
+    const struct sonde_rb_frame *until;
+    VALUE jump;
+    (void)sonde_rb_trace_arg_frame(arg, &ec);
+    if (!sonde_rb_frame_tells(frame, rb_tracearg_event_flag(arg)) &&
+        sonde_rb_unwinding_is_return(ec, &jump, &until)) {
+        *note_of(until) = (struct note){until, jump};
+    }
+}
+
+/* Where it can not be told (a `return` of the caller's comes by an `ensure` that one of its own comes by as
+ * well) it is. */
+static bool
+is_own_return(const struct sonde_rb_armed *armed, const struct sonde_rb_ec *ec,
+              const struct sonde_rb_frame *frame)
+{
+    const struct sonde_rb_frame *until;
+    VALUE jump;
+    if (!sonde_rb_frame_is_block_method(frame) || armed->muted.is_short ||
+        !sonde_rb_unwinding_is_return(ec, &jump, &until)) {
+        return true;
+    }
+    const struct note *note = note_of(frame);
+    return (note->frame == frame && note->jump == jump) ||
+           sonde_rb_is_muted(&armed->muted, frame->pc);
+}
+
 /* --- Captures ---------------------------------------------------------------------------------- */
 
 static void
@@ -57,7 +114,8 @@ struct ending {
 };
 
 static struct ending
-ending_of(rb_trace_arg_t *arg, const struct sonde_rb_frame *frame)
+ending_of(const struct sonde_rb_armed *armed, rb_trace_arg_t *arg,
+          const struct sonde_rb_frame *frame)
 {
     const struct sonde_rb_ec *ec;
     VALUE value = Qundef;
@@ -72,6 +130,9 @@ ending_of(rb_trace_arg_t *arg, const struct sonde_rb_frame *frame)
     case SONDE_RB_UNWINDING_ERROR:
         return (struct ending){SONDE_OUTCOME_RAISED, value};
     case SONDE_RB_UNWINDING_VALUE:
+        if (!is_own_return(armed, ec, frame)) {
+            return (struct ending){SONDE_OUTCOME_LEFT, Qundef};
+        }
         return (struct ending){SONDE_OUTCOME_RETURNED, value};
     case SONDE_RB_UNWINDING_KILL:
         return (struct ending){SONDE_OUTCOME_CANCELLED, Qundef};
@@ -81,10 +142,10 @@ ending_of(rb_trace_arg_t *arg, const struct sonde_rb_frame *frame)
 }
 
 static void
-capture_exit(struct sonde_hit *hit, rb_trace_arg_t *arg,
-             const struct sonde_rb_frame *frame)
+capture_exit(struct sonde_hit *hit, const struct sonde_rb_armed *armed,
+             rb_trace_arg_t *arg, const struct sonde_rb_frame *frame)
 {
-    struct ending ending = ending_of(arg, frame);
+    struct ending ending = ending_of(armed, arg, frame);
     sonde_tape_section_begin(hit->tape, SONDE_SECTION_RETURN);
     sonde_tape_outcome(hit->tape, ending.outcome);
     if (hit->def->captures_locals) {
@@ -115,7 +176,10 @@ static void
 on_begin(const struct sonde_rb_armed *armed, const struct sonde_rb_frame *frame)
 {
     struct sonde_hit hit;
-    if (frame != NULL && is_run_as(armed, frame) &&
+    if (armed->event & RUBY_EVENT_B_CALL && frame != NULL) {
+        forget_return(frame);
+    }
+    if (frame != NULL && armed->stale_ns == 0 && is_run_as(armed, frame) &&
         sonde_hit_begin_entry(&hit, armed->site, id_of(frame))) {
         int saved_errno = errno;
         capture_entry(&hit, frame);
@@ -128,10 +192,15 @@ on_end(const struct sonde_rb_armed *armed, rb_trace_arg_t *arg,
        const struct sonde_rb_frame *frame)
 {
     struct sonde_hit hit;
-    if (frame != NULL && frame->iseq == armed->iseq &&
-        sonde_hit_begin_exit(&hit, armed->site, id_of(frame))) {
+    if (frame != NULL && frame->iseq != armed->iseq &&
+        sonde_rb_has(SONDE_RB_PART_UNWINDING)) {
         int saved_errno = errno;
-        capture_exit(&hit, arg, frame);
+        note_return(arg, frame);
+        errno = saved_errno;
+    } else if (frame != NULL && frame->iseq == armed->iseq &&
+               sonde_hit_begin_exit(&hit, armed->site, id_of(frame))) {
+        int saved_errno = errno;
+        capture_exit(&hit, armed, arg, frame);
         errno = saved_errno;
     }
 }

@@ -5,21 +5,25 @@
 #include "compat/compat_verify.h"
 #include "compat/hold.h"
 #include "core/base/clock.h"
+#include "follow.h"
 #include "heap_walk.h"
 #include "protect.h"
 #include "questions.h"
 #include "state.h"
+#include "symbols.h"
 #include "text.h"
 #include "vm_thread.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define SLICE_NS (4 * SONDE_NS_PER_MS) /* of the VM lock, at a time */
+#define SLICE_NS (3 * SONDE_NS_PER_MS) /* of the VM lock, where nobody says how much */
 
 static struct {
     struct sonde_rb_walk walk; /* under way, or the last one */
     bool is_walking;
+    bool is_walked;            /* all of the heap: what `require` knows is left */
+    long features_offered;     /* of that */
     struct sonde_rb_walk last; /* figures of the last that was completed */
     unsigned long walks;       /* that were completed */
     size_t slice_pages;        /* for tests */
@@ -56,18 +60,26 @@ report_fault(const char *part, const char *what)
 
 /* --- The walk ------------------------------------------------------------------------------- */
 
-/* Which of the files that are asked about `require` knows. May raise. */
-static void
-offer_features(void)
+#define FEATURES_AT_LEAST 64 /* in a slice, whatever the clock says */
+
+/* Which of the files that are asked about `require` knows. False: there was no time for all. May raise. */
+static bool
+offer_features(int64_t end_ns)
 {
     VALUE features = rb_gv_get("$LOADED_FEATURES");
     VALUE program = rb_gv_get("$0");
+    long from = index_.features_offered;
     sonde_rb_questions_offer_feature(sonde_rb_text(program));
-    for (long i = 0; RB_TYPE_P(features, T_ARRAY) && i < RARRAY_LEN(features); i++) {
+    for (long i = from; RB_TYPE_P(features, T_ARRAY) && i < RARRAY_LEN(features); i++) {
+        if (i >= from + FEATURES_AT_LEAST && sonde_clock_mono_ns() >= end_ns) {
+            return false;
+        }
         sonde_rb_questions_offer_feature(sonde_rb_text(RARRAY_AREF(features, i)));
+        index_.features_offered = i + 1;
     }
     RB_GC_GUARD(features);
     RB_GC_GUARD(program);
+    return true;
 }
 
 static void
@@ -77,36 +89,42 @@ end_walk(int result)
         index_.last = index_.walk;
         index_.walks++;
     }
-    index_.is_walking = false;
+    index_.is_walking = index_.is_walked = false;
+    index_.features_offered = 0;
     sonde_rb_walk_end(&index_.walk);
     sonde_rb_questions_end(result);
 }
 
 /* Ctx: sonde_rb_protect. */
 static VALUE
-walk_on(VALUE limit)
+walk_on(VALUE arg)
 {
-    enum sonde_rb_walk_result result;
+    const struct sonde_rb_walk_limit *limit = (const struct sonde_rb_walk_limit *)arg;
+    int64_t end_ns = sonde_clock_mono_ns() + limit->time_ns;
+    enum sonde_rb_walk_result result = SONDE_RB_WALK_DONE;
     sonde_rb_questions_forget_names();
-    while ((result = sonde_rb_walk_slice(
-                &index_.walk, *(const struct sonde_rb_walk_limit *)limit,
-                sonde_rb_questions_offer, NULL)) == SONDE_RB_WALK_AGAIN) {
+    while (!index_.is_walked &&
+           (result = sonde_rb_walk_slice(&index_.walk, *limit, sonde_rb_questions_offer,
+                                         NULL)) == SONDE_RB_WALK_AGAIN) {
         sonde_rb_questions_begin_anew();
     }
-    if (result == SONDE_RB_WALK_DONE) {
-        offer_features();
+    index_.is_walked = result == SONDE_RB_WALK_DONE;
+    if (result == SONDE_RB_WALK_CUT || (index_.is_walked && !offer_features(end_ns))) {
+        return Qnil; /* to be gone on with */
     }
-    if (result != SONDE_RB_WALK_CUT) {
-        end_walk(result == SONDE_RB_WALK_DONE ? SONDE_OK : SONDE_E_NOMEM);
-    }
+    end_walk(index_.is_walked ? SONDE_OK : SONDE_E_NOMEM);
     return Qnil;
 }
 
 /* Whether it went well. */
 static bool
-try_to_walk_on(void)
+try_to_walk_on(int64_t until_ns)
 {
-    struct sonde_rb_walk_limit limit = {.time_ns = SLICE_NS, .pages = index_.slice_pages};
+    int64_t left_ns = until_ns - sonde_clock_mono_ns();
+    struct sonde_rb_walk_limit limit = {.time_ns = until_ns == 0 ? SLICE_NS
+                                                   : left_ns > 0 ? left_ns
+                                                                 : 1,
+                                        .pages = index_.slice_pages};
     if (!index_.is_walking) {
         sonde_rb_walk_begin(&index_.walk);
         index_.is_walking = true;
@@ -123,15 +141,16 @@ try_to_walk_on(void)
 }
 
 void
-sonde_rb_index_proceed(void *ctx)
+sonde_rb_index_proceed(void *ctx, int64_t until_ns)
 {
     (void)ctx;
+    index_.has_asked = true; /* who waits may not be looked for in this slice */
     if (index_.is_stopped || !sonde_rb_has(SONDE_RB_PART_WALK) ||
         sonde_rb_has_other_ractors() ||
         (!index_.is_walking && !sonde_rb_questions_has(SONDE_RB_ASKED))) {
         return;
     }
-    if (!try_to_walk_on()) {
+    if (!try_to_walk_on(until_ns)) {
         report_fault(sonde_rb_part_name(SONDE_RB_PART_WALK),
                      "listing what is loaded failed");
     }
@@ -585,19 +604,23 @@ announce(VALUE tracepoint)
         return;
     }
     if (wrapper == Qnil) {
+        sonde_rb_follow_note_code();
         return;
     }
     tell_questions(wrapper);
+    sonde_rb_symbols_note_compiled(rb_iseqw_to_iseq(wrapper));
     sonde_rb_adapter_tell_vanished();
+    index_.announced = wrapper;
+    sonde_rb_follow_note_code();
+    sonde_rb_follow_announced();
     struct sonde_str lent;
     if (is_wanted(rb_iseqw_to_iseq(wrapper), &lent)) {
         char file[SONDE_PATH_BYTES];
         size_t len = lent.len < sizeof(file) ? lent.len : sizeof(file);
         memcpy(file, lent.ptr, len);
-        index_.announced = wrapper;
         sonde_agent_code_ready(sonde_rb.agent, (struct sonde_str){file, len});
-        forget_announced();
     }
+    forget_announced();
     index_.taken = index_.added = Qnil; /* there may be no safe point for long */
     RB_GC_GUARD(wrapper);
 }
@@ -657,7 +680,7 @@ sonde_rb_index_start(struct sonde_err *err)
         sonde_rb_protect_reason(reason, sizeof(reason));
         return sonde_err_set(err, SONDE_E_VM, "TracePoint", "%s", reason);
     }
-    index_.walk_failed = sonde_rb_has(SONDE_RB_PART_WALK) && !try_to_walk_on();
+    index_.walk_failed = sonde_rb_has(SONDE_RB_PART_WALK) && !try_to_walk_on(0);
     drop_all(); /* a large heap is walked when there is a question */
     return SONDE_OK;
 }

@@ -54,8 +54,8 @@ struct sonde_rb_found {
  * before, or (SONDE_E_LATER, with *out) is being looked for. Without the walk it is all that there is. */
 int sonde_rb_index_ask(struct sonde_str file, struct sonde_rb_found *out);
 
-/* Goes on with the walk, or begins the next, for 4 ms. The adapter's proceed(). */
-void sonde_rb_index_proceed(void *ctx);
+/* Goes on with the walk, or begins the next, until then (0: for 3 ms). The adapter's proceed(). */
+void sonde_rb_index_proceed(void *ctx, int64_t until_ns);
 
 /* The adapter's concerns(). */
 bool sonde_rb_index_concerns(void *ctx, const struct sonde_probe_def *def,

@@ -6,14 +6,17 @@
 
 #include "adapter.h"
 #include "code_index.h"
+#include "compat/backtrace.h"
 #include "compat/compat_verify.h"
 #include "compat/hold.h"
+#include "compat/objects.h"
 #include "compat/target_hooks.h"
 #include "core/base/clock.h"
 #include "follow.h"
 #include "methods.h"
 #include "protect.h"
 #include "state.h"
+#include "symbols.h"
 #include "test_support.h"
 #include "throwables.h"
 #include "trace.h"
@@ -122,6 +125,12 @@ static VALUE
 init_methods(VALUE unused)
 {
     sonde_rb_methods_init();
+    return unused;
+}
+
+static VALUE
+init_throwables(VALUE unused)
+{
     sonde_rb_throwables_init();
     return unused;
 }
@@ -131,6 +140,32 @@ note_main_ractor(VALUE unused)
 {
     sonde_rb_note_main_ractor();
     return unused;
+}
+
+/* The parts that are looked at where they are used; what a test says to fail is forgotten. */
+static void
+verify_the_rest(void)
+{
+    const struct {
+        enum sonde_rb_part part;
+        bool (*is_known)(void);
+        void (*forget)(void);
+    } parts[] = {
+        {SONDE_RB_PART_BACKTRACES, sonde_rb_backtrace_is_known,
+         sonde_rb_backtrace_forget},
+        {SONDE_RB_PART_FIBERS, sonde_rb_fibers_are_known, sonde_rb_forget_fibers},
+        {SONDE_RB_PART_ENUMERATORS, sonde_rb_enumerators_are_known,
+         sonde_rb_forget_enumerators},
+    };
+    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
+        if (sonde_rb.forced & 1u << parts[i].part) {
+            parts[i].forget();
+        }
+        sonde_rb.parts |= (unsigned)parts[i].is_known() << parts[i].part;
+    }
+    if (!sonde_rb_has(SONDE_RB_PART_FRAMES)) { /* which it needs, and which is told */
+        sonde_rb.checked &= ~(1u << SONDE_RB_PART_BACKTRACES);
+    }
 }
 
 static void
@@ -151,7 +186,9 @@ verify(void)
     if (sonde_rb_protect(init_methods, Qnil, NULL) != 0) {
         sonde_rb.parts &= ~(1u << SONDE_RB_PART_METHODS);
     }
+    sonde_rb_protect(init_throwables, Qnil, NULL);
     sonde_rb_values_init();
+    verify_the_rest();
     ruby_verbose = verbose;
     sonde_rb_release(held);
 }
@@ -349,5 +386,6 @@ Init_native(void)
     rb_define_singleton_method(native, "after_fork_child", native_after_fork_child, 0);
     rb_define_singleton_method(native, "status", native_status, 0);
     rb_define_singleton_method(native, "report", native_report, 0);
+    sonde_rb_symbols_init(native);
     sonde_rb_test_support_init(native);
 }

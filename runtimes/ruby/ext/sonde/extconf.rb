@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-# What `gem install` runs. Installing never fails: the extension is compiled here and now, so that what
-# can not be compiled is known before RubyGems asks for it. Where it can not (SONDE_NO_EXTENSION=1,
+# What `gem install` runs, by the Rakefile beside it: extconf.rb FOLDER leaves there what belongs into
+# the installed gem. Installing never fails: where the extension can not be compiled (SONDE_NO_EXTENSION=1,
 # another Ruby or system, no compiler, no header of Ruby, libcurl or zlib), the gem is installed
 # without it; it then loads, does nothing, and says why: Sonde.status.
 #
@@ -33,7 +33,7 @@ module SondeBuild
 
     def sources
       system = CONFIG["host_os"] =~ /linux/ ? "linux" : "generic"
-      core = Dir[File.join(ROOT, "core/{base,wire,capture,probe,agent}/*.c")]
+      core = Dir[File.join(ROOT, "core/{base,wire,capture,probe,symbols,agent}/*.c")]
       core.reject! { |path| File.basename(path) =~ /\Aos_/ }
       core << File.join(ROOT, "core/base/os_#{system}.c")
       (core + Dir[File.join(HERE, "*.c")] + Dir[File.join(HERE, "compat", "*.c")]).sort
@@ -100,21 +100,14 @@ module SondeBuild
       warn "sonde: installed without its agent: #{reason}"
     end
 
-    # RubyGems runs clean, all and install; there is nothing left to do but the last.
-    def write_makefile(file)
-      target = Shellwords.escape(CONFIG["sitearchdir"]).gsub("$", "$$")
-      # RubyGems says where to: before 3.4 in RbConfig, since then to make.
-      File.write("Makefile", <<-MAKE.gsub(/^      /, ""))
-      sitearchdir = #{target}
-      all clean distclean:
-      install:
-      \tmkdir -p $(DESTDIR)$(sitearchdir)/sonde
-      \tcp #{file} $(DESTDIR)$(sitearchdir)/sonde/
-      .PHONY: all clean distclean install
-      MAKE
+    def install(file, folder)
+      folder = File.join(folder, "sonde")
+      FileUtils.mkdir_p(folder)
+      FileUtils.rm_f(["build_info.rb", extension].map { |other| File.join(folder, other) }) # of another time
+      FileUtils.mv(file, folder)
     end
 
-    def main
+    def main(folder)
       FileUtils.rm_f(["build_info.rb", extension])
       reason = reason_against
       begin
@@ -124,11 +117,11 @@ module SondeBuild
         reason = "its extension could not be compiled: #{reason}" unless reason.start_with?("its extension")
       end
       leave_note(reason) if reason
-      write_makefile(reason ? "build_info.rb" : extension)
+      install(reason ? "build_info.rb" : extension, folder)
     ensure
       FileUtils.rm_rf("objects")
     end
   end
 end
 
-SondeBuild.main
+SondeBuild.main(ARGV.fetch(0))

@@ -400,11 +400,13 @@ file_of(const struct search *search, int i)
     return sonde_rb_text(sonde_rb_iseq_file(search->seqs[i].iseq));
 }
 
-/* "a.rb, b.rb" of all files, cut at `size`; returns how many. */
+#define MORE_BYTES 24 /* of ", and N more" */
+
+/* "a.rb, b.rb, and 3 more" of all files, as many as have room; returns how many there are. */
 static int
 list_files(const struct search *search, char *out, size_t size)
 {
-    int count = 0;
+    int count = 0, listed = 0;
     size_t len = 0;
     out[0] = '\0';
     for (int i = 0; i < search->count; i++) {
@@ -416,14 +418,19 @@ list_files(const struct search *search, char *out, size_t size)
         if (k < i) {
             continue;
         }
-        int wanted = snprintf(out + len, size - len, "%s%.*s", count > 0 ? ", " : "",
+        int wanted = snprintf(out + len, size - len, "%s%.*s", listed > 0 ? ", " : "",
                               (int)file.len, file.ptr);
         count++;
-        if (wanted > 0 && (size_t)wanted < size - len) {
+        if (wanted > 0 && (size_t)wanted + MORE_BYTES < size - len) {
             len += (size_t)wanted;
+            listed++;
         } else {
             out[len] = '\0'; /* whole or not at all */
         }
+    }
+    if (listed < count) {
+        snprintf(out + len, size - len, "%s%d more", listed > 0 ? ", and " : "",
+                 count - listed);
     }
     return count;
 }

@@ -97,14 +97,15 @@ struct similar {
 
 struct search {
     const struct sonde_probe_def *def;
-    struct sonde_finding *finding;
+    struct sonde_finding *finding; /* NULL: nothing is reported */
     struct sonde_rb_method_name name;
     struct sonde_rb_found_method found;
     enum sonde_rb_named named;
     uint32_t number;
     VALUE file; /* of the method that was found */
     struct similar similar[SIMILAR_MOST];
-    int failed; /* SONDE_E_* */
+    int failed;      /* SONDE_E_* */
+    bool is_certain; /* one that was seen ahead has that name, if it comes to be at all */
 };
 
 static VALUE
@@ -116,7 +117,8 @@ file_of(VALUE wrapper)
 }
 
 static void
-report(struct search *search, VALUE wrapper, const struct sonde_rb_method *method)
+report(struct search *search, VALUE wrapper, const struct sonde_rb_method *method,
+       bool is_guess)
 {
     const struct sonde_rb_iseq *iseq = rb_iseqw_to_iseq(wrapper);
     uint64_t sequence = sonde_rb_index_code_of(wrapper);
@@ -131,6 +133,7 @@ report(struct search *search, VALUE wrapper, const struct sonde_rb_method *metho
         .owner = method != NULL ? method->owner : 0,
         .id = method != NULL ? method->id : 0,
         .is_block = method != NULL && method->is_block,
+        .is_guess = is_guess,
     };
     if (sonde_rb_method_place_of(place->code) != NULL) {
         return;
@@ -193,43 +196,90 @@ has_part(struct sonde_str path, struct sonde_str part)
     return false;
 }
 
-/* Whether the method may be defined in there: in the body of a class or module that its name is
- * made of, or in something that is none (a block that Class.new takes). */
+/* How much of the path a body is certain to be called: that many bytes, from its beginning. */
+#define NO_MATTER_WHAT SIZE_MAX
+
+/* The same of a class or module that is named `part` in one that is called so. False: it is called otherwise. */
 static bool
-may_hold(const struct search *search, struct sonde_str label)
+go_deeper(struct sonde_str path, struct sonde_str part, size_t *called)
 {
-    static const struct sonde_str heads[] = {{"<class:", 7}, {"<module:", 8}};
+    size_t from = *called == 0 ? 0 : *called + 2, to = from + part.len;
+    if (to > path.len || memcmp(path.ptr + from, part.ptr, part.len) != 0 ||
+        (to < path.len && path.ptr[to] != ':')) {
+        return false;
+    }
+    *called = to;
+    return true;
+}
+
+static bool
+begins_with(struct sonde_str label, const char *head)
+{
+    size_t len = strlen(head);
+    return label.len >= len && memcmp(label.ptr, head, len) == 0;
+}
+
+/* Whether the method may be defined in there: in the body of a class or module that its name is
+ * made of, or in something that is none (a block that Class.new takes). `called` becomes that of the inner. */
+static bool
+may_hold(const struct search *search, const struct sonde_rb_iseq *outer,
+         const struct sonde_rb_iseq *inner, size_t *called)
+{
+    static const char *const heads[] = {"<class:", "<module:"};
+    struct sonde_str label = sonde_rb_text(rb_iseq_label(inner));
+    struct sonde_str path = search->name.path;
     for (size_t i = 0; i < 2; i++) {
-        if (label.len > heads[i].len &&
-            memcmp(label.ptr, heads[i].ptr, heads[i].len) == 0) {
-            struct sonde_str part = {label.ptr + heads[i].len,
-                                     label.len - heads[i].len - 1};
-            return has_part(search->name.path, part);
+        size_t len = strlen(heads[i]);
+        if (begins_with(label, heads[i]) && label.len > len) {
+            struct sonde_str part = {label.ptr + len, label.len - len - 1};
+            ID name = rb_check_id_cstr(part.ptr, (long)part.len, rb_utf8_encoding());
+            if (*called != NO_MATTER_WHAT && name != 0 &&
+                sonde_rb_body_has_simple_name(outer, inner, name)) {
+                return go_deeper(path, part, called);
+            }
+            *called = NO_MATTER_WHAT;
+            return has_part(path, part);
         }
     }
-    static const struct sonde_str others[] = {
-        {"singleton class", 15}, {"block in ", 9}, {"block (", 7}};
-    for (size_t i = 0; i < 3; i++) {
-        if (label.len >= others[i].len &&
-            memcmp(label.ptr, others[i].ptr, others[i].len) == 0) {
-            return true;
-        }
+    if (begins_with(label, "singleton class")) {
+        bool is_other = *called != NO_MATTER_WHAT && !search->name.is_singleton;
+        *called = *called == path.len ? *called : NO_MATTER_WHAT;
+        return !is_other;
     }
-    return false;
+    if (begins_with(label, "rescue in ") || begins_with(label, "ensure in ")) {
+        return true;
+    }
+    *called = NO_MATTER_WHAT;
+    return begins_with(label, "block in ") || begins_with(label, "block (");
+}
+
+/* Whether a method that is defined in what is called so can be the one. At the top it is an Object's. */
+static bool
+may_be_it(const struct search *search, size_t called)
+{
+    struct sonde_str path = search->name.path;
+    return called == NO_MATTER_WHAT || called == path.len || search->name.is_singleton ||
+           (called == 0 && sonde_str_eq(path, SONDE_STR("Object")));
 }
 
 static void
-look_into(struct search *search, VALUE children)
+look_into(struct search *search, VALUE outer, VALUE children, size_t called)
 {
     for (long i = 0; i < RARRAY_LEN(children); i++) {
         VALUE child = RARRAY_AREF(children, i);
-        struct sonde_str label = sonde_rb_text(rb_iseq_label(rb_iseqw_to_iseq(child)));
-        if (sonde_str_eq(label, search->name.method)) {
-            report(search, child, NULL);
-        } else if (may_hold(search, label)) {
-            look_into(search, children_of(child));
+        const struct sonde_rb_iseq *iseq = rb_iseqw_to_iseq(child);
+        size_t inner = called;
+        if (sonde_str_eq(sonde_rb_text(rb_iseq_label(iseq)), search->name.method)) {
+            bool is_certain = called == search->name.path.len;
+            search->is_certain = search->is_certain || is_certain;
+            if (search->finding != NULL && may_be_it(search, called)) {
+                report(search, child, NULL, !is_certain);
+            }
+        } else if (may_hold(search, rb_iseqw_to_iseq(outer), iseq, &inner)) {
+            look_into(search, child, children_of(child), inner);
         }
     }
+    RB_GC_GUARD(outer);
     RB_GC_GUARD(children);
 }
 
@@ -243,7 +293,19 @@ look_ahead(struct search *search)
          !sonde_str_eq(sonde_rb_text(search->file), sonde_rb_text(file_of(announced))))) {
         return;
     }
-    look_into(search, children_of_file(announced));
+    look_into(search, announced, children_of_file(announced), 0);
+}
+
+bool
+sonde_rb_method_is_announced(struct sonde_str name)
+{
+    VALUE announced = sonde_rb_index_announced();
+    struct search search = {.file = Qnil};
+    if (announced == Qnil || !sonde_rb_method_name_read(&search.name, name)) {
+        return false;
+    }
+    look_into(&search, announced, children_of_file(announced), 0);
+    return search.is_certain;
 }
 
 /* Ctx: sonde_rb_protect. */
@@ -254,7 +316,7 @@ look(VALUE arg)
     search->named = sonde_rb_method_look_up(&search->name, &search->found);
     if (search->named == SONDE_RB_NAMED_CODE) {
         search->file = file_of(search->found.wrapper);
-        report(search, search->found.wrapper, &search->found.method);
+        report(search, search->found.wrapper, &search->found.method, false);
     }
     look_ahead(search);
     return Qnil;

@@ -38,7 +38,12 @@ struct sonde_rb_method_place {
     VALUE owner; /* 0: not defined yet, so it is not known */
     ID id;
     bool is_block;
+    bool is_guess; /* with owner 0: it may as well get another name */
 };
+
+/* Whether the file that is about to run defines a method of that name, as far as can be seen without running it.
+ * May raise: under sonde_rb_protect. */
+bool sonde_rb_method_is_announced(struct sonde_str name);
 
 /* NULL: nothing. Valid until the next find or the end of the safe point. */
 const struct sonde_rb_method_place *sonde_rb_method_place_of(uint64_t code);

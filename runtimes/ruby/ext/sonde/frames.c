@@ -299,7 +299,7 @@ write_variable(struct sonde_tape *tape, enum sonde_group group,
         is_hidden(frame, scope, id)) {
         return;
     }
-    struct sonde_str name = sonde_rb_id_text(id);
+    struct sonde_str name = sonde_rb_id_text_briefly(id);
     /* Only these may stand more than once among the parameters. */
     if (name.len == 0 || (name.ptr[0] == '_' && has_variable(body, i, id)) ||
         !sonde_tape_wants(tape, group, name)) {

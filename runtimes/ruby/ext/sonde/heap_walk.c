@@ -96,9 +96,10 @@ visit_page(void *start, void *end, size_t stride, void *arg)
     walk->slots += (size_t)((char *)end - (char *)start) / stride;
     for (char *slot = start; slot < (char *)end; slot += stride) {
         const struct sonde_rb_iseq *iseq = (const void *)slot;
-        if (sonde_rb_is_iseq((VALUE)slot) &&
-            (!slice->is_amid || sonde_rb_is_alive((VALUE)slot)) &&
-            sonde_rb_iseq_is_made(iseq)) {
+        bool is_picked = walk->picks != NULL ? walk->picks((VALUE)slot)
+                                             : sonde_rb_is_iseq((VALUE)slot);
+        if (is_picked && (!slice->is_amid || sonde_rb_is_alive((VALUE)slot)) &&
+            (walk->picks != NULL || sonde_rb_iseq_is_made(iseq))) {
             walk->sequences++;
             slice->visit(iseq, slice->arg);
         }

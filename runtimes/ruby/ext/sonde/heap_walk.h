@@ -19,6 +19,8 @@ struct sonde_rb_walk {
     size_t seen_room, seen_count;
     size_t compactions; /* of the heap, when it began */
     unsigned restarts;
+    /* NULL: sequences are visited; else what it says of any slot, a free one too. Set behind sonde_rb_walk_begin. */
+    bool (*picks)(VALUE slot);
 
     /* For whoever is curious: of the walk until now. Times are CPU time of the thread. */
     size_t slots, sequences;
@@ -42,7 +44,7 @@ struct sonde_rb_walk_limit {
 void sonde_rb_walk_begin(struct sonde_rb_walk *walk);
 void sonde_rb_walk_end(struct sonde_rb_walk *walk); /* frees what it holds */
 
-/* One slice: calls visit for the sequences of the pages that come next. It must not allocate objects
+/* One slice: calls visit for the sequences (or what is picked) of the pages that come next. It must not allocate objects
  * nor raise. After some compactions the limit is not kept any more. May raise. */
 enum sonde_rb_walk_result
 sonde_rb_walk_slice(struct sonde_rb_walk *walk, struct sonde_rb_walk_limit limit,

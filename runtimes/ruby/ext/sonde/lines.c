@@ -123,15 +123,21 @@ struct listing {
 enum { AT_MISC = 4, AT_TYPE = 9, AT_PARAMS = 11, AT_CATCH = 12, AT_BODY = 13 };
 enum { CATCH_KIND = 0, CATCH_CODE, CATCH_START, CATCH_END, CATCH_CONT };
 
-/* The index of the instruction behind a label; `count` for what is none. Labels are named after
- * the offsets they stand for. */
+/* Labels are named after the offsets they stand for; -1: it is none. */
+static int
+offset_of(VALUE label)
+{
+    int offset;
+    return SYMBOL_P(label) && sscanf(rb_id2name(SYM2ID(label)), "label_%d", &offset) == 1
+               ? offset
+               : -1;
+}
+
+/* The index of the instruction behind a label; `count` for what is none. */
 static size_t
 target_of(const struct listing *listing, VALUE label)
 {
-    int offset;
-    if (!SYMBOL_P(label) || sscanf(rb_id2name(SYM2ID(label)), "label_%d", &offset) != 1) {
-        return listing->count;
-    }
+    int offset = offset_of(label);
     size_t i = 0;
     while (i < listing->count && listing->insns[i].offset != offset) {
         i++;
@@ -311,7 +317,7 @@ is_told_next(const struct listing *listing, size_t i)
 /* --- Muting --------------------------------------------------------------------------------- */
 
 static void
-mute(struct sonde_rb_muted *out, VALUE wrapper, const struct insn *insn)
+add_counter(struct sonde_rb_muted *out, const VALUE *counter)
 {
     if (out->count == out->room) {
         size_t room = out->room == 0 ? 4 : out->room * 2;
@@ -323,9 +329,14 @@ mute(struct sonde_rb_muted *out, VALUE wrapper, const struct insn *insn)
         out->list = list;
         out->room = room;
     }
+    out->list[out->count++] = counter;
+}
+
+static void
+mute(struct sonde_rb_muted *out, VALUE wrapper, const struct insn *insn)
+{
     /* While an event is told the counter is one past where its instruction begins. */
-    out->list[out->count++] =
-        rb_iseqw_to_iseq(wrapper)->body->instructions + insn->offset + 1;
+    add_counter(out, rb_iseqw_to_iseq(wrapper)->body->instructions + insn->offset + 1);
 }
 
 static void
@@ -461,6 +472,83 @@ sonde_rb_lines_mute(VALUE wrapper, uint32_t line, enum sonde_rb_event event,
                     struct sonde_rb_muted *out)
 {
     mute_in(wrapper, line, event, false, out);
+}
+
+/* --- A block's own `return` ---------------------------------------------------------------------- */
+
+#define JUMP_MASK 0xff
+
+/* A `break` in a block that is a method is one too. */
+static bool
+is_return(VALUE insn)
+{
+    if (!RB_TYPE_P(insn, T_ARRAY) || RARRAY_AREF(insn, 0) != symbol("throw") ||
+        !FIXNUM_P(RARRAY_AREF(insn, 1))) {
+        return false;
+    }
+    long jump = FIX2LONG(RARRAY_AREF(insn, 1)) & JUMP_MASK;
+    return jump == SONDE_RB_JUMP_RETURN || jump == SONDE_RB_JUMP_BREAK;
+}
+
+/* Whether a handler has a `return`, or one that handles what happens in it. */
+static bool
+has_return(VALUE code)
+{
+    VALUE body = RARRAY_AREF(code, AT_BODY), table = RARRAY_AREF(code, AT_CATCH);
+    bool is_found = false;
+    for (long i = 0; i < RARRAY_LEN(body) && !is_found; i++) {
+        is_found = is_return(RARRAY_AREF(body, i));
+    }
+    for (long i = 0; i < RARRAY_LEN(table) && !is_found; i++) {
+        VALUE entry = RARRAY_AREF(table, i);
+        is_found = is_handler(entry) && has_return(RARRAY_AREF(entry, CATCH_CODE));
+    }
+    return is_found;
+}
+
+/* Whether a jump that began in there, or went on from a place that is known, comes by. The counter stands behind
+ * the instruction. */
+static bool
+can_come_by(const struct sonde_rb_muted *out, const VALUE *from, VALUE entry)
+{
+    const VALUE *start = from + offset_of(RARRAY_AREF(entry, CATCH_START));
+    const VALUE *end = from + offset_of(RARRAY_AREF(entry, CATCH_END));
+    size_t i = 0;
+    while (i < out->count && (out->list[i] <= start || out->list[i] > end)) {
+        i++;
+    }
+    return i < out->count || has_return(RARRAY_AREF(entry, CATCH_CODE));
+}
+
+void
+sonde_rb_lines_find_returns(VALUE wrapper, struct sonde_rb_muted *out)
+{
+    const VALUE *from = rb_iseqw_to_iseq(wrapper)->body->instructions;
+    VALUE code = to_a(wrapper), table = RARRAY_AREF(code, AT_CATCH);
+    struct listing listing;
+    if (!take_apart(&listing, code, 0, out)) {
+        return;
+    }
+    for (size_t i = 0; i < listing.count; i++) {
+        const struct insn *insn = &listing.insns[i];
+        if (is_return(insn->array)) {
+            add_counter(out, from + insn->offset + RARRAY_LEN(insn->array));
+        }
+    }
+    bool has_more;
+    do {
+        has_more = false;
+        for (long k = 0; k < RARRAY_LEN(table) && !out->is_short; k++) {
+            VALUE entry = RARRAY_AREF(table, k);
+            const VALUE *goes_on = from + offset_of(RARRAY_AREF(entry, CATCH_CONT));
+            if (is_handler(entry) && !sonde_rb_is_muted(out, goes_on) &&
+                can_come_by(out, from, entry)) {
+                add_counter(out, goes_on);
+                has_more = true;
+            }
+        }
+    } while (has_more);
+    RB_GC_GUARD(code);
 }
 
 void

@@ -50,6 +50,10 @@ void sonde_rb_lines_mute(VALUE wrapper, uint32_t line, enum sonde_rb_event event
                          struct sonde_rb_muted *out);
 void sonde_rb_muted_fini(struct sonde_rb_muted *muted);
 
+/* Of a block: the counters at which a frame of it can stand while a `return` of its own unwinds it, be it that
+ * it stands there or that an `ensure` went on with it. Not those of the blocks in it. Needs the part FRAMES. */
+void sonde_rb_lines_find_returns(VALUE wrapper, struct sonde_rb_muted *out);
+
 static inline bool
 sonde_rb_is_muted(const struct sonde_rb_muted *muted, const VALUE *pc)
 {

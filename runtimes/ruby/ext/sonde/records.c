@@ -182,7 +182,7 @@ visit_other(ID name, VALUE value, st_data_t arg)
     if (!sonde_tape_next(others->tape)) {
         return ST_STOP;
     }
-    sonde_tape_name(others->tape, sonde_rb_id_text(name));
+    sonde_tape_name(others->tape, sonde_rb_id_text_briefly(name));
     sonde_rb_write_value(others->tape, value);
     return ST_CONTINUE;
 }
@@ -487,7 +487,7 @@ visit_beside(ID name, VALUE value, st_data_t arg)
     if (!sonde_tape_next(pass->tape)) {
         return ST_STOP;
     }
-    sonde_tape_name(pass->tape, sonde_rb_id_text(name));
+    sonde_tape_name(pass->tape, sonde_rb_id_text_briefly(name));
     sonde_rb_write_value(pass->tape, value);
     return ST_CONTINUE;
 }

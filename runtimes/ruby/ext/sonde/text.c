@@ -20,6 +20,35 @@ sonde_rb_id_text(ID id)
     return name != 0 ? sonde_rb_text(name) : (struct sonde_str){"", 0};
 }
 
+/* One line of the processor's cache each. */
+#define NAMES_KEPT 256
+#define NAME_KEPT_BYTES 55
+
+struct kept_name {
+    ID id; /* 0: none */
+    unsigned char len;
+    char text[NAME_KEPT_BYTES];
+};
+
+/* Copies, since the collector may move what they are copied from. CRuby never gives the number of an ID, which
+ * is what stands above its lowest four bits, to another name: what has one is permanent (symbol.c). */
+struct sonde_str
+sonde_rb_id_text_briefly(ID id)
+{
+    static struct kept_name names[NAMES_KEPT];
+    struct kept_name *kept = &names[(id >> 4) % NAMES_KEPT];
+    if (kept->id == id && id != 0) {
+        return (struct sonde_str){kept->text, kept->len};
+    }
+    struct sonde_str name = sonde_rb_id_text(id);
+    if (name.len > 0 && name.len <= NAME_KEPT_BYTES) {
+        kept->id = id;
+        kept->len = (unsigned char)name.len;
+        memcpy(kept->text, name.ptr, name.len);
+    }
+    return name;
+}
+
 static bool
 is_module(VALUE object)
 {
@@ -37,6 +66,16 @@ path_of(VALUE module)
 struct sonde_str
 sonde_rb_class_text(VALUE module)
 {
+    /* Most values are of these, whose paths are asked of a table otherwise. */
+    if (module == rb_cString) {
+        return SONDE_STR("String");
+    }
+    if (module == rb_cArray) {
+        return SONDE_STR("Array");
+    }
+    if (module == rb_cHash) {
+        return SONDE_STR("Hash");
+    }
     struct sonde_str path = path_of(module);
     if (path.len > 0) {
         return path;
@@ -47,7 +86,8 @@ sonde_rb_class_text(VALUE module)
 VALUE
 sonde_rb_class_of(VALUE object)
 {
-    return rb_class_real(CLASS_OF(object));
+    VALUE class = CLASS_OF(object);
+    return class == rb_cString ? class : rb_class_real(class);
 }
 
 bool

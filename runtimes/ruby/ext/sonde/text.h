@@ -19,6 +19,10 @@ struct sonde_str sonde_rb_text(VALUE string);
  * as long as the symbol lives. */
 struct sonde_str sonde_rb_id_text(ID id);
 
+/* The same, lent until the next call. Of the names that were asked for lately a copy is kept: an ID
+ * means one name for as long as the process lives. Ctx: VM lock. */
+struct sonde_str sonde_rb_id_text_briefly(ID id);
+
 /* The path of a class or module as its author wrote it ("Shop::Cart"), without asking it;
  * "#<Class>" or "#<Module>" for one without a name. Lent from the class. */
 struct sonde_str sonde_rb_class_text(VALUE module);

@@ -167,6 +167,12 @@ sonde_rb_trace_look(void)
     }
 }
 
+bool
+sonde_rb_trace_needs_look(void)
+{
+    return rb_const_lookup == NULL && names.datadog != 0 && datadog == Qundef;
+}
+
 /* What the tracer keeps for this fiber; Qnil: ddtrace is not loaded or has nothing yet. */
 static VALUE
 datadog_context(void)

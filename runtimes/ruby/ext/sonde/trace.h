@@ -23,8 +23,12 @@
 void sonde_rb_trace_init(void);
 
 /* Looks for ddtrace where a hook can not (CRuby 3.3 and later, which gives a constant to C only by way of a copy of
- * them all). Once in each safe point; what is loaded later is found at the next. Ctx: VM lock, no hook. */
+ * them all). Once in each safe point; one comes a tenth of a second after code was loaded, while
+ * probes are armed (follow.h). Ctx: VM lock, no hook. */
 void sonde_rb_trace_look(void);
+
+/* Whether one of those looks may find what is not known yet. */
+bool sonde_rb_trace_needs_look(void);
 
 /* The ids onto a tape, where a span is active; OpenTelemetry's go first. Never raises, makes no object,
  * calls nothing of the application. Ctx: a hook. */

@@ -62,19 +62,32 @@ write_hash(struct sonde_tape *tape, struct sonde_str type, VALUE hash)
 
 /* --- Objects -------------------------------------------------------------------------------- */
 
+#define FIELDS_KEPT \
+    24 /* a little more than a snapshot shows, unless somebody wants more */
+
+/* The instance variables of an object that programs see. Those that come first are kept by the pass that
+ * counts them: nothing runs before they are written. */
 struct fields {
     struct sonde_tape *tape;
     uint64_t count;
     struct sonde_rb_marks marks;
+    ID names[FIELDS_KEPT];
+    VALUE values[FIELDS_KEPT];
 };
 
 static int
-count_field(ID name, VALUE value, st_data_t arg)
+note_field(ID name, VALUE value, st_data_t arg)
 {
     struct fields *fields = (struct fields *)arg;
-    /* Others are a C extension's own, and no program sees them. */
-    fields->count += rb_is_instance_id(name) != 0;
     sonde_rb_note_mark(&fields->marks, name, value);
+    if (!rb_is_instance_id(name)) {
+        return ST_CONTINUE; /* a C extension's own */
+    }
+    if (fields->count < FIELDS_KEPT) {
+        fields->names[fields->count] = name;
+        fields->values[fields->count] = value;
+    }
+    fields->count++;
     return ST_CONTINUE;
 }
 
@@ -88,30 +101,37 @@ write_instance_variable(ID name, VALUE value, st_data_t arg)
     if (!sonde_tape_next(fields->tape)) {
         return ST_STOP;
     }
-    write_field(fields->tape, sonde_rb_id_text(name), value);
+    write_field(fields->tape, sonde_rb_id_text_briefly(name), value);
     return ST_CONTINUE;
 }
 
-static struct fields
-fields_of(struct sonde_tape *tape, VALUE object)
+static void
+read_fields(struct fields *fields, struct sonde_tape *tape, VALUE object)
 {
-    struct fields fields = {.tape = tape, .count = 0, .marks = SONDE_RB_NO_MARKS};
-    rb_ivar_foreach(object, count_field, (st_data_t)&fields);
-    return fields;
+    fields->tape = tape;
+    fields->count = 0;
+    fields->marks = SONDE_RB_NO_MARKS;
+    rb_ivar_foreach(object, note_field, (st_data_t)fields);
 }
 
 static void
 write_fields(struct fields *fields, VALUE object)
 {
-    if (fields->count > 0) {
+    if (fields->count > FIELDS_KEPT) {
         rb_ivar_foreach(object, write_instance_variable, (st_data_t)fields);
+        return;
+    }
+    for (uint64_t i = 0; i < fields->count && sonde_tape_next(fields->tape); i++) {
+        write_field(fields->tape, sonde_rb_id_text_briefly(fields->names[i]),
+                    fields->values[i]);
     }
 }
 
 static void
 write_exception(struct sonde_tape *tape, struct sonde_str type, VALUE exception)
 {
-    struct fields fields = fields_of(tape, exception);
+    struct fields fields;
+    read_fields(&fields, tape, exception);
     VALUE cause = rb_attr_get(exception, sonde_rb_names.cause);
     if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type,
                          fields.count + 1 + !NIL_P(cause))) {
@@ -139,7 +159,8 @@ write_object(struct sonde_tape *tape, struct sonde_str type, VALUE object)
         write_exception(tape, type, object);
         return;
     }
-    struct fields fields = fields_of(tape, object);
+    struct fields fields;
+    read_fields(&fields, tape, object);
     if (sonde_rb_try_write_record(tape, type, object, &fields.marks)) {
         return;
     }
@@ -217,7 +238,8 @@ write_data(struct sonde_tape *tape, struct sonde_str type, VALUE object)
         try_write_enumerator(tape, type, object)) {
         return;
     }
-    struct fields fields = fields_of(tape, object);
+    struct fields fields;
+    read_fields(&fields, tape, object);
     if (fields.count == 0) {
         sonde_rb_write_opaque(tape, type, object);
     } else if (sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type, fields.count)) {
@@ -259,7 +281,8 @@ write_struct(struct sonde_tape *tape, struct sonde_str type, VALUE value)
         sonde_rb_write_opaque(tape, type, value);
         return;
     }
-    struct fields fields = fields_of(tape, value);
+    struct fields fields;
+    read_fields(&fields, tape, value);
     long count = RARRAY_LEN(members);
     if (!sonde_tape_open(tape, SONDE_SHAPE_FIELDS, type,
                          fields.count + (uint64_t)count)) {
@@ -493,6 +516,10 @@ sonde_rb_write_noted(struct sonde_tape *tape, VALUE value, struct sonde_str note
 void
 sonde_rb_write_value(struct sonde_tape *tape, VALUE value)
 {
+    if (FIXNUM_P(value)) {
+        sonde_tape_int(tape, SONDE_STR("Integer"), FIX2LONG(value));
+        return;
+    }
     sonde_rb_write_noted(tape, value, SONDE_STR(""));
 }
 

@@ -64,6 +64,7 @@ module Sonde
             return off("its extension can not be loaded: #{error.message.lines.first.to_s.chomp}", true)
           end
           begin
+            Places.tell
             # First in, last out: what the application does at its exit is still seen.
             at_exit { Native.stop }
             Native.start
@@ -77,6 +78,55 @@ module Sonde
         def watch_forks
           return unless Process.respond_to?(:_fork)
           Process.singleton_class.prepend(Fork)
+        end
+      end
+    end
+
+    # Whose code a file is, by where packages are installed; where the program itself is.
+    module Places
+      class << self
+        unless method_defined?(:tell)
+          def tell
+            debian = %w[/usr/share/rubygems-integration /usr/share/ruby /usr/lib/ruby/vendor_ruby]
+            add("library", debian + [File.dirname(HERE)])
+            defined?(RbConfig) ? configured : guessed
+            gems if defined?(Gem) && Gem.respond_to?(:path)
+            add("user", ENV["SONDE_USER_PATHS"].to_s.split(":"))
+            Native.name_program($0, File.realpath($0)) if File.file?($0)
+          rescue StandardError
+            nil # then more is taken for the application's own
+          end
+
+          private
+
+          def add(kind, folders)
+            folders.each do |folder|
+              Native.add_symbol_origin(folder, kind) if folder.is_a?(String) && folder.start_with?("/")
+            end
+          end
+
+          def configured
+            config = RbConfig::CONFIG
+            add("library", config.values_at("sitedir", "sitelibdir", "sitearchdir", "vendordir", "vendorlibdir",
+                                            "vendorarchdir"))
+            standard = config.values_at("rubylibdir", "archdir", "rubyarchdir")
+            # Debian has RubyGems itself there.
+            add("standard", standard + ["#{config["vendorlibdir"]}/rubygems"])
+          end
+
+          # Where nobody has loaded RbConfig, by the folders that Ruby looks for files in.
+          def guessed
+            $LOAD_PATH.map(&:to_s).each do |folder|
+              next unless folder =~ %r{/ruby/(site_ruby|vendor_ruby|\d+\.\d+\.\d+)(/|\z)}
+              add(folder =~ %r{/(site|vendor)_ruby(/|\z)} ? "library" : "standard", [folder])
+            end
+          end
+
+          def gems
+            (Gem.path + [Gem.default_dir]).each do |folder|
+              add("library", %w[gems bundler/gems extensions].map { |name| File.join(folder, name) })
+            end
+          end
         end
       end
     end

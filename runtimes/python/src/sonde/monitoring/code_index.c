@@ -6,6 +6,7 @@
 #include "engine.h"
 #include "names.h"
 #include "state.h"
+#include "symbols.h"
 #include "text.h"
 #include "vm_thread.h"
 
@@ -199,6 +200,7 @@ on_code_event(PyCodeEvent event, PyCodeObject *code)
     if (sonde_py_text_is(code->co_name, SONDE_STR("<module>"))) {
         /* The root of a module: all that it defines is there by now, and nothing ran yet. */
         const PyCodeObject *outer = index_.root;
+        sonde_py_symbols_note_code(code);
         set_announced(code, code->co_filename);
         index_.root = code;
         announce(code->co_filename);
@@ -360,6 +362,12 @@ void
 sonde_py_index_await(void)
 {
     sonde_py_vm_thread_watch_late();
+}
+
+void
+sonde_py_index_watch(void)
+{
+    /* the watcher is there from the start */
 }
 
 size_t

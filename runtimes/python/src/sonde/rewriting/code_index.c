@@ -16,6 +16,7 @@
 #include "rewriting/index.h"
 #include "rewriting/stand_ins.h"
 #include "state.h"
+#include "symbols.h"
 #include "text.h"
 
 #include <errno.h>
@@ -473,6 +474,7 @@ on_audit(const char *event, PyObject *args, void *unused)
     if (args != NULL && PyTuple_Check(args) && PyTuple_GET_SIZE(args) == 1 &&
         PyCode_Check(PyTuple_GET_ITEM(args, 0))) {
         int saved_errno = errno;
+        sonde_py_symbols_note_code((PyCodeObject *)PyTuple_GET_ITEM(args, 0));
         announce((PyCodeObject *)PyTuple_GET_ITEM(args, 0));
         sonde_py_evaluation_expect((PyCodeObject *)PyTuple_GET_ITEM(args, 0));
         errno = saved_errno;
@@ -480,7 +482,7 @@ on_audit(const char *event, PyObject *args, void *unused)
     return 0;
 }
 
-/* Not before there is a probe: with a hook of anybody's, each event costs the making of its
+/* Not before there is a probe, or symbols are wanted: with a hook of anybody's, each event costs the making of its
  * arguments. It comes in time, since what ran before it is found by the walk. */
 static void
 hook(void)
@@ -517,6 +519,12 @@ sonde_py_index_tells_end(PyCodeObject *code)
 void
 sonde_py_index_await(void)
 {
+}
+
+void
+sonde_py_index_watch(void)
+{
+    hook();
 }
 
 void

@@ -255,6 +255,12 @@ sonde_rb_backtrace_is_known(void)
     return known.is_known;
 }
 
+void
+sonde_rb_backtrace_forget(void)
+{
+    known.is_known = false;
+}
+
 /* --- Reading --------------------------------------------------------------------------------- */
 
 struct sonde_rb_backtrace

@@ -16,6 +16,9 @@ void sonde_rb_backtrace_learn(void);
 /* Whether it was learned. */
 bool sonde_rb_backtrace_is_known(void);
 
+/* As if it had not been. */
+void sonde_rb_backtrace_forget(void);
+
 struct sonde_rb_backtrace {
     const VALUE *places; /* NULL: there is none, or not of this kind */
     size_t count;

@@ -103,13 +103,17 @@ struct sonde_rb_time {
 #include "compat/methods.h"
 
 /* What depends on knowledge of CRuby's insides. X(NAME, name in `sonde ps`). */
-#define SONDE_RB_PART_LIST(X)                                                         \
-    X(WALK, "code_walk")  /* telling sequences from other objects in the heap */      \
-    X(FRAMES, "frames")   /* control frames: stacks */                                \
-    X(LOCALS, "locals")   /* local variables and parameters, outer scopes included */ \
-    X(VALUES, "values")   /* what Time and Method objects are of */                   \
-    X(METHODS, "methods") /* which method a frame is of, and where names lead */      \
-    X(UNWINDING, "exceptions") /* what a frame is left by that does not return */
+#define SONDE_RB_PART_LIST(X)                                                           \
+    X(WALK, "code_walk")  /* telling sequences from other objects in the heap */        \
+    X(FRAMES, "frames")   /* control frames: stacks */                                  \
+    X(LOCALS, "locals")   /* local variables and parameters, outer scopes included */   \
+    X(VALUES, "values")   /* what Time and Method objects are of */                     \
+    X(METHODS, "methods") /* which method a frame is of, and where names lead */        \
+    X(UNWINDING, "exceptions")    /* what a frame is left by that does not return */    \
+    X(BACKTRACES, "backtraces")   /* where an exception was raised */                   \
+    X(FIBERS, "fibers")           /* which fiber runs: OpenTelemetry's ids since 1.5 */ \
+    X(ENUMERATORS, "enumerators") /* what an Enumerator is of */                        \
+    X(SYMBOLS, "symbols")         /* tables of methods, where lines begin */
 
 enum sonde_rb_part {
 #define SONDE_RB_PART_ENUM(name, text) SONDE_RB_PART_##name,

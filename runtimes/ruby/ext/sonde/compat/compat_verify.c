@@ -5,6 +5,7 @@
  * followed here is first read through a pipe, which answers for it with an error. */
 #include "compat/compat_verify.h"
 
+#include "compat/symbols.h"
 #include "compat/target_hooks.h"
 #include "compat/unwind.h"
 #include "protect.h"
@@ -542,6 +543,13 @@ verify_unwinding(VALUE unused)
     return sonde_rb_unwind_find() ? Qtrue : Qfalse;
 }
 
+static VALUE
+verify_symbols(VALUE unused)
+{
+    (void)unused;
+    return sonde_rb_symbols_verify(is_readable_word, !sonde_rb_is_tracing_barred());
+}
+
 static bool
 open_pipe(void)
 {
@@ -580,6 +588,9 @@ sonde_rb_verify(unsigned forced)
     check.values = Qnil;
     if (sonde_rb_protect(verify_methods, Qnil, &result) == 0 && result == Qtrue) {
         parts |= 1u << SONDE_RB_PART_METHODS;
+    }
+    if (sonde_rb_protect(verify_symbols, Qnil, &result) == 0 && result == Qtrue) {
+        parts |= 1u << SONDE_RB_PART_SYMBOLS;
     }
     if (parts & 1u << SONDE_RB_PART_FRAMES && rb_iseq_event_flags == NULL) {
         sonde_rb_protect(learn_leave, Qnil, NULL);

@@ -94,6 +94,30 @@ sonde_rb_enumerator_of(VALUE object, struct sonde_rb_enumerator *out)
     return true;
 }
 
+bool
+sonde_rb_fibers_are_known(void)
+{
+    return known.fiber_at != 0;
+}
+
+bool
+sonde_rb_enumerators_are_known(void)
+{
+    return known.has_enumerators;
+}
+
+void
+sonde_rb_forget_fibers(void)
+{
+    known.fiber_at = 0;
+}
+
+void
+sonde_rb_forget_enumerators(void)
+{
+    known.has_enumerators = false;
+}
+
 void
 sonde_rb_objects_learn(void)
 {

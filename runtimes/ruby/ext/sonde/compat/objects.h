@@ -12,6 +12,12 @@
 /* Looks. Makes an Enumerator and the main fiber's object; may raise. Ctx: VM lock, at load. */
 void sonde_rb_objects_learn(void);
 
+/* Whether they were found, and as if they had not been. */
+bool sonde_rb_fibers_are_known(void);
+bool sonde_rb_enumerators_are_known(void);
+void sonde_rb_forget_fibers(void);
+void sonde_rb_forget_enumerators(void);
+
 /* The Fiber that runs; Qnil: nobody asked for its object yet, or not known. Makes none, as
  * rb_fiber_current() would. Never raises. Ctx: VM lock. */
 VALUE sonde_rb_current_fiber(void);

@@ -122,6 +122,26 @@ sonde_rb_iseq_is_made(const struct sonde_rb_iseq *iseq)
            iseq->body->location.path != 0;
 }
 
+#define SONDE_RB_DEFINECLASS_FLAGS 0x1fu
+#define SONDE_RB_DEFINECLASS_SCOPED 0x08u
+
+/* Whether the body of a class or module, that lies right in `outer`, is named by one word there (`class B`), so
+ * that it is called as what is around it and that word. False: `class A::B`, `class ::B`, or not as known. The
+ * instruction has the name, the body and how: insns.def, defineclass; vm_core.h, VM_DEFINECLASS_... */
+static inline bool
+sonde_rb_body_has_simple_name(const struct sonde_rb_iseq *outer,
+                              const struct sonde_rb_iseq *body, ID name)
+{
+    const VALUE *words = outer->body->instructions;
+    for (unsigned i = 1; i + 1 < outer->body->instruction_words; i++) {
+        if (words[i] == (VALUE)body && words[i - 1] == (VALUE)name) {
+            return words[i + 1] <= SONDE_RB_DEFINECLASS_FLAGS &&
+                   (words[i + 1] & SONDE_RB_DEFINECLASS_SCOPED) == 0;
+        }
+    }
+    return false;
+}
+
 /* --- Control frames: vm_core.h --------------------------------------------------------------- */
 
 struct sonde_rb_frame { /* rb_control_frame_t */

@@ -94,6 +94,20 @@ sonde_rb_unwinding_of(const struct sonde_rb_ec *ec, const struct sonde_rb_frame 
     return read_word(word_at(sonde_rb_ec_tag(ec) + found_at), frame, value);
 }
 
+bool
+sonde_rb_unwinding_is_return(const struct sonde_rb_ec *ec, VALUE *jump,
+                             const struct sonde_rb_frame **until)
+{
+    VALUE word = found_at != WORDS ? word_at(sonde_rb_ec_tag(ec) + found_at) : Qnil;
+    const struct sonde_rb_throw *found = throw_of(word);
+    if (found == NULL || found->jump != SONDE_RB_JUMP_RETURN) {
+        return false;
+    }
+    *jump = word;
+    *until = found->until;
+    return true;
+}
+
 /* --- Finding it --------------------------------------------------------------------------------- */
 
 /* `holder`'s first method keeps the application's own of that name from being called. */

@@ -36,4 +36,10 @@ enum sonde_rb_unwinding sonde_rb_unwinding_of(const struct sonde_rb_ec *ec,
                                               const struct sonde_rb_frame *frame,
                                               VALUE *value);
 
+/* Whether a frame is being left by a `return` out of a block: *jump is the VM's object for it, the same in each frame
+ * that it leaves, and *until the frame that it is to end; for that one itself, where it is a block that C code
+ * or the VM called, the caller. Ctx: the same, or of :b_return of a block. */
+bool sonde_rb_unwinding_is_return(const struct sonde_rb_ec *ec, VALUE *jump,
+                                  const struct sonde_rb_frame **until);
+
 #endif
