@@ -13,8 +13,10 @@ Gem::Specification.new do |spec|
 
   spec.files = Dir.chdir(root) do
     Dir["Makefile", "LICENSE", "README.md", "sonde.gemspec", "include/**/*.h", "core/**/*.{c,h}",
-        "runtimes/ruby/ext/**/*.{c,h,rb}", "runtimes/ruby/lib/**/*.rb"]
+        "runtimes/ruby/ext/**/{Rakefile,*.{c,h,rb}}", "runtimes/ruby/lib/**/*.rb"]
   end
-  spec.extensions = ["runtimes/ruby/ext/sonde/extconf.rb"]
+  # RubyGems needs rake for it, and says so. Every Ruby brings that along; as a dependency it would be loaded into the
+  # application with the agent.
+  spec.extensions = ["runtimes/ruby/ext/sonde/Rakefile"]
   spec.require_paths = ["runtimes/ruby/lib"]
 end

@@ -74,6 +74,14 @@ class TestPackaging < SondeTest
   end
 
   # NX-01 RB-06
+  # As in a slim image: no compiler, and no make for RubyGems to run either.
+  def test_nx01_rb06_where_there_is_not_even_make
+    empty = File.join(folder, "empty")
+    FileUtils.mkdir_p(empty)
+    assert_off(/could not be compiled: .*no such file/i, "PATH" => empty)
+  end
+
+  # NX-01 RB-06
   # Where libcurl's header should be, there is one that says what a missing one makes the compiler say.
   def test_nx01_rb06_without_the_header_of_libcurl
     FileUtils.mkdir_p(File.join(folder, "include", "curl"))
