@@ -3,11 +3,13 @@
 // What a person does, done: asks the collector and tells the store.
 import * as api from "./api";
 import { Bodies } from "./bodies";
+import { loadSource, type FilePlace } from "./files";
 import { nextOlder, summarize, type Filter } from "./list";
 import { nudge } from "./nudge";
 import { atLine, definitionOf } from "./probes";
 import { formatRoute, parseRoute, type Route } from "./route";
 import { dispatch, getState } from "./store";
+import type { SymbolService } from "./symbols";
 import type { Definition, Probe, Snapshot } from "./types";
 
 const BODIES_MOST = 300;
@@ -170,6 +172,52 @@ export async function loadOlder(): Promise<void> {
   }
 }
 
+// --- Symbols --------------------------------------------------------------------------------
+
+async function loadFile(place: FilePlace): Promise<void> {
+  const shown = getState().file;
+  // Another line of the same file: it stays on the screen.
+  const isSame = shown?.place.path === place.path && shown.place.version === place.version;
+  dispatch({ type: "file", file: { place, source: isSame ? shown.source : null, error: "" } });
+  let error = "no process has told of such a file";
+  let source = null;
+  try {
+    source = await loadSource(place);
+  } catch (failure) {
+    noteRefusal(failure);
+    error = messageOf(failure);
+  }
+  if (getState().file?.place === place) {
+    dispatch({ type: "file", file: { place, source, error: source === null ? error : "" } });
+  }
+}
+
+export function openFile(place: FilePlace): Promise<void> {
+  return navigate({ kind: "file", place }, getState().file !== null);
+}
+
+export function closeFile(): void {
+  pushShown();
+  dispatch({ type: "file", file: null });
+}
+
+export async function loadSymbolServices(): Promise<void> {
+  dispatch({ type: "symbol-services", services: await api.listSymbolServices() });
+}
+
+export async function switchSymbols(service: string, upload: SymbolService["upload"], now: boolean): Promise<void> {
+  try {
+    await api.switchSymbols(service, { upload, now });
+    await loadSymbolServices();
+    if (now) {
+      say(`The processes of ${service} are asked for their symbols anew.`);
+    }
+  } catch (error) {
+    noteRefusal(error);
+    say(`The symbols of ${service} were not switched: ${messageOf(error)}`);
+  }
+}
+
 // --- The address ----------------------------------------------------------------------------
 
 /** Goes to what the address names. Resolves when it is shown. */
@@ -177,6 +225,8 @@ export async function follow(route: Route): Promise<void> {
   dispatch({ type: "route", route });
   if (route.kind === "snapshot") {
     await load(route.id);
+  } else if (route.kind === "file") {
+    await loadFile(route.place);
   }
 }
 
@@ -195,9 +245,14 @@ export function openSnapshot(id: string): Promise<void> {
   return navigate({ kind: "snapshot", id }, getState().opened !== null);
 }
 
-export function closeSnapshot(): void {
+/** The address of what is seen when nothing is open. */
+function pushShown(): void {
   const { probe } = getState().filter;
   history.pushState(null, "", formatRoute(probe === "" ? { kind: "none" } : { kind: "probe", id: probe }));
+}
+
+export function closeSnapshot(): void {
+  pushShown();
   dispatch({ type: "opened", opened: null });
 }
 

@@ -3,6 +3,7 @@
 // The collector's HTTP interface. Addresses are relative, so that the page also works behind a
 // proxy that serves it below a path.
 import { soundSnapshot } from "./sound";
+import { soundFiles, soundHits, soundServices, soundUnit, type FileEntry, type Scope, type SymbolHit, type SymbolService } from "./symbols";
 import type { Definition, Probe, Process, Snapshot } from "./types";
 
 const TOKEN_KEY = "sonde.token";
@@ -41,12 +42,25 @@ async function refusal(response: Response): Promise<ApiError> {
   return new ApiError(response.status, message, field);
 }
 
-async function call<T>(
+interface CallOptions {
+  body?: unknown;
+  timeoutMs?: number;
+  onDate?: (nowMs: number) => void;
+  signal?: AbortSignal | undefined;
+}
+
+function call<T>(method: string, path: string, options: CallOptions = {}): Promise<T> {
+  return ask(method, path, options, (response) => response.json() as Promise<T>);
+}
+
+async function ask<T>(
   method: string,
   path: string,
-  options: { body?: unknown; timeoutMs?: number; onDate?: (nowMs: number) => void } = {},
+  options: CallOptions,
+  read: (response: Response) => Promise<T>,
 ): Promise<T> {
   const abort = new AbortController();
+  options.signal?.addEventListener("abort", () => abort.abort());
   const timer = setTimeout(() => abort.abort(), options.timeoutMs ?? TIMEOUT_MS);
   const init: RequestInit = { method, headers: headers(), signal: abort.signal, cache: "no-store" };
   if (options.body !== undefined) {
@@ -62,7 +76,7 @@ async function call<T>(
     if (!Number.isNaN(date)) {
       options.onDate?.(date);
     }
-    return (await response.json()) as T;
+    return await read(response);
   } catch (error) {
     if (error instanceof ApiError) {
       throw error;
@@ -97,6 +111,17 @@ export function removeProbe(id: string): Promise<Probe> {
   return call("DELETE", `api/v1/probes/${encodeURIComponent(id)}`);
 }
 
+/** What is not given is left out. */
+function parameters(query: object): string {
+  const params = new URLSearchParams();
+  for (const [key, value] of Object.entries(query)) {
+    if (value !== undefined && value !== "") {
+      params.set(key, String(value));
+    }
+  }
+  return params.toString();
+}
+
 export interface SnapshotQuery {
   limit: number;
   before?: string;
@@ -105,13 +130,7 @@ export interface SnapshotQuery {
 }
 
 export async function listSnapshots(query: SnapshotQuery): Promise<Snapshot[]> {
-  const params = new URLSearchParams();
-  for (const [key, value] of Object.entries(query)) {
-    if (value !== undefined && value !== "") {
-      params.set(key, String(value));
-    }
-  }
-  const answer = await call<{ snapshots: Snapshot[] }>("GET", `api/v1/snapshots?${params}`);
+  const answer = await call<{ snapshots: Snapshot[] }>("GET", `api/v1/snapshots?${parameters(query)}`);
   return answer.snapshots.map(soundSnapshot);
 }
 
@@ -130,4 +149,48 @@ export async function openTail(signal: AbortSignal): Promise<ReadableStream<Uint
     throw await refusal(response);
   }
   return response.body;
+}
+
+// --- Symbols --------------------------------------------------------------------------------
+
+/** Names of classes, functions, fields and constants; files are asked for on their own. */
+export async function searchSymbols(
+  q: string,
+  service: string,
+  limit: number,
+  signal?: AbortSignal,
+): Promise<{ hits: SymbolHit[]; hasMore: boolean }> {
+  const query = parameters({ q, service, limit, kind: "class,function,name" });
+  const answer = await call<{ symbols: unknown; total_is_more: unknown }>("GET", `api/v1/symbols/search?${query}`, { signal });
+  return { hits: soundHits(answer.symbols), hasMore: answer.total_is_more === true };
+}
+
+export async function listFiles(q: string, service: string, limit: number, signal?: AbortSignal): Promise<FileEntry[]> {
+  const query = parameters({ q, service, limit });
+  return soundFiles((await call<{ files: unknown }>("GET", `api/v1/symbols/files?${query}`, { signal })).files);
+}
+
+export async function symbolUnit(hash: string): Promise<Scope | null> {
+  return soundUnit(await call("GET", `api/v1/symbols/units/${encodeURIComponent(hash)}`));
+}
+
+/** null: that text was not uploaded. */
+export async function symbolSource(fileHash: string): Promise<string | null> {
+  try {
+    return await ask("GET", `api/v1/symbols/source/${encodeURIComponent(fileHash)}`, {}, (response) => response.text());
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) {
+      return null;
+    }
+    throw error;
+  }
+}
+
+export async function listSymbolServices(): Promise<SymbolService[]> {
+  return soundServices((await call<{ services: unknown }>("GET", "api/v1/symbols/services")).services);
+}
+
+/** `now` asks for everything anew. */
+export async function switchSymbols(service: string, change: { upload: SymbolService["upload"]; now: boolean }): Promise<void> {
+  await call("PUT", `api/v1/symbols/services/${encodeURIComponent(service)}`, { body: change });
 }

@@ -2,6 +2,7 @@
 //
 // The form of a probe, as text fields, and the definition that comes of it. What is wrong is
 // said by the collector, whose words stand beside the field: here nothing is refused.
+import { fileLine } from "./place";
 import { definitionOf } from "./probes";
 import type { Capture, Definition, Limits, Probe } from "./types";
 
@@ -17,6 +18,7 @@ export const LIMITS: { key: keyof Limits; label: string; usual: number }[] = [
 
 export interface FormFields {
   location: string;
+  sourceHash: string; // "": whatever version of the file is loaded
   at: string; // "": as the location implies
   service: string;
   env: string;
@@ -32,6 +34,7 @@ export const CAPTURE_ALL: Capture = { arguments: true, locals: true, return: tru
 export function emptyFields(location = "", service = ""): FormFields {
   return {
     location,
+    sourceHash: "",
     at: "",
     service,
     env: "",
@@ -51,12 +54,20 @@ export function fieldsOf(probe: Probe): FormFields {
   }
   return {
     ...fields,
+    sourceHash: probe.source_hash ?? "",
     at: probe.at === "line" ? "" : probe.at,
     env: probe.env,
     rate: probe.rate === 1 ? "" : String(probe.rate),
     hit_limit: probe.hit_limit === 0 ? "" : String(probe.hit_limit),
     capture: probe.capture,
   };
+}
+
+/** What was typed. Another line of the same file is still meant in the version that was looked at. */
+export function withLocation(fields: FormFields, location: string): FormFields {
+  const file = fileLine(fields.location)?.file;
+  const isSame = file !== undefined && fileLine(location)?.file === file;
+  return { ...fields, location, sourceHash: isSame ? fields.sourceHash : "" };
 }
 
 /** A number where it is one; else the text itself, which the collector refuses in its words. */
@@ -83,6 +94,9 @@ export function definition(fields: FormFields, changed: Probe | null): Definitio
     if (tags !== undefined) {
       out.tags = tags;
     }
+  }
+  if (fields.sourceHash !== "" && fileLine(fields.location) !== null) {
+    out.source_hash = fields.sourceHash;
   }
   for (const key of ["at", "service", "env"] as const) {
     if (fields[key].trim() !== "") {

@@ -11,6 +11,7 @@ import "./style/base.css";
 import "./style/layout.css";
 import "./style/panels.css";
 import "./style/snapshots.css";
+import "./style/symbols.css";
 
 const root = document.getElementById("app");
 if (root !== null) {

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Processes and probes, asked for every two seconds while somebody looks.
-import { changeCount, noteRefusal } from "./actions";
+import { changeCount, loadSymbolServices, noteRefusal } from "./actions";
 import { listProbes, listProcesses } from "./api";
 import { pauseFor } from "./nudge";
 import { dispatch, getState } from "./store";
 
 const EVERY_MS = 2000;
+const SYMBOLS_EVERY = 5; // times
+
+let polls = 0;
 
 async function pollOnce(): Promise<void> {
   const changesBefore = changeCount();
@@ -20,6 +23,9 @@ async function pollOnce(): Promise<void> {
     // What was asked for before a probe was set or removed would take that back on the screen.
     if (changesBefore === changeCount()) {
       dispatch({ type: "probes", probes });
+    }
+    if (polls++ % SYMBOLS_EVERY === 0) {
+      await loadSymbolServices();
     }
   } catch (error) {
     noteRefusal(error); // what is shown stays; the live stream tells of a lost collector

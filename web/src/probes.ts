@@ -123,6 +123,7 @@ export function definitionOf(probe: Probe): Definition {
     hit_limit: probe.hit_limit,
     expires_at_ns: probe.expires_at_ns,
     capture: probe.capture,
+    ...(probe.source_hash === undefined || probe.source_hash === "" ? {} : { source_hash: probe.source_hash }),
     ...(probe.tags === undefined ? {} : { tags: probe.tags }),
   };
 }

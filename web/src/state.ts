@@ -2,8 +2,10 @@
 //
 // All that the page knows, and how it changes. The reducer is pure: what speaks to the
 // collector is in actions.ts, live.ts and poll.ts.
+import type { FilePlace, Source } from "./files";
 import { addNewest, addOlder, EMPTY_LIST, pause, type Filter, type SnapshotList, type Summary } from "./list";
 import type { Route } from "./route";
+import type { SymbolService } from "./symbols";
 import { PAGE, type Folding } from "./tree";
 import type { Definition, Probe, Process, Snapshot } from "./types";
 
@@ -21,10 +23,24 @@ export interface Opened {
   error: string;
 }
 
+/** A file that is looked at, to set a probe in it. */
+export interface OpenedFile {
+  place: FilePlace;
+  source: Source | null; // null: on its way, or see error
+  error: string;
+}
+
+/** A place that was chosen in a file. */
+export interface Picked {
+  location: string;
+  sourceHash: string;
+}
+
 export interface Form {
   changes: Probe | null; // null: a new probe
   location: string;
   service: string;
+  picked?: Picked; // meanwhile
 }
 
 export interface Notice {
@@ -36,11 +52,13 @@ export interface State {
   clockAheadMs: number; // of the collector, against this machine
   processes: Process[] | null; // null: not known yet
   probes: Probe[] | null;
+  symbolServices: SymbolService[]; // none: nobody uploads, or the collector does not keep them
   unfolded: ReadonlySet<string>; // probes whose processes are shown
   list: SnapshotList;
   filter: Filter;
   cursor: string | null; // the list's row that keys act on
   opened: Opened | null;
+  file: OpenedFile | null;
   folding: Readonly<Record<string, Folding>>; // by probe: one opens the same members again
   link: Link;
   tokenWanted: "no" | "yes" | "refused";
@@ -64,6 +82,9 @@ export type Action =
   | { type: "filter"; filter: Partial<Filter> }
   | { type: "cursor"; id: string | null }
   | { type: "opened"; opened: Opened | null }
+  | { type: "file"; file: OpenedFile | null }
+  | { type: "pick"; picked: Picked }
+  | { type: "symbol-services"; services: SymbolService[] }
   | { type: "fold"; probeId: string; path: string; isOpen: boolean }
   | { type: "show-more"; probeId: string; path: string }
   | { type: "route"; route: Route }
@@ -78,11 +99,13 @@ export const INITIAL: State = {
   clockAheadMs: 0,
   processes: null,
   probes: null,
+  symbolServices: [],
   unfolded: new Set(),
   list: EMPTY_LIST,
   filter: { service: "", probe: "", text: "" },
   cursor: null,
   opened: null,
+  file: null,
   folding: {},
   link: { state: "connecting" },
   tokenWanted: "no",
@@ -127,12 +150,21 @@ function reduceRoute(state: State, route: Route): State {
   if (route.kind === "probe") {
     const shown = withUnfolded(state, route.id, true);
     const filter = { ...state.filter, probe: route.id };
-    return { ...shown, opened: null, region: "probes", filter };
+    return { ...shown, opened: null, file: null, region: "probes", filter };
   }
   if (route.kind === "snapshot") {
-    return { ...state, cursor: route.id, region: "snapshots" };
+    return { ...state, cursor: route.id, file: null, region: "snapshots" };
   }
-  return { ...state, opened: null };
+  if (route.kind === "file") {
+    return { ...state, opened: null, region: "snapshots" };
+  }
+  return { ...state, opened: null, file: null };
+}
+
+/** Into the form that is open, which keeps all else, or into a new one. */
+function withPicked(state: State, picked: Picked): State {
+  const form = state.form ?? { changes: null, location: "", service: "" };
+  return { ...state, form: { ...form, picked }, region: "probes" };
 }
 
 function reduceSnapshots(state: State, action: Action): State {
@@ -195,6 +227,12 @@ export function reduce(state: State, action: Action): State {
       return { ...state, tokenWanted: action.wanted };
     case "form":
       return { ...state, form: action.form, region: action.form ? "probes" : state.region };
+    case "file":
+      return { ...state, file: action.file };
+    case "pick":
+      return withPicked(state, action.picked);
+    case "symbol-services":
+      return { ...state, symbolServices: action.services };
     case "notice":
       return { ...state, notice: action.notice };
     case "help":

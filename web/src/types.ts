@@ -37,6 +37,7 @@ export interface Definition {
   expires_at_ns?: number;
   expires_in_s?: number;
   capture?: Capture;
+  source_hash?: string; // the file's, as its symbols have it; only that version is probed
   tags?: Record<string, unknown>;
 }
 
@@ -65,6 +66,7 @@ export interface Probe {
   hit_limit: number;
   expires_at_ns: number;
   capture: Capture;
+  source_hash?: string;
   tags?: Record<string, unknown>;
   created_at_ns: number;
   clamped?: string;
@@ -93,6 +95,7 @@ export interface Process {
   probes: number;
   dropped: Counts;
   disarmed: Disarmed[];
+  symbols?: { state: "off" | "waiting" | "listing" | "sending" | "done"; message?: string };
 }
 
 export interface Value {

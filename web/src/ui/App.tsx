@@ -3,6 +3,7 @@ import { useEffect } from "preact/hooks";
 import { undoRemoval } from "../actions";
 import { dispatch, useSelect } from "../store";
 import { Detail } from "./Detail";
+import { FileView } from "./FileView";
 import { Header } from "./Header";
 import { Help } from "./Help";
 import { onKey } from "./keys";
@@ -35,6 +36,7 @@ function NoticeBar() {
 export function App() {
   const region = useSelect((state) => state.region);
   const isOpen = useSelect((state) => state.opened !== null);
+  const hasFile = useSelect((state) => state.file !== null);
   const wantsToken = useSelect((state) => state.tokenWanted !== "no");
   useEffect(() => {
     document.addEventListener("keydown", onKey);
@@ -44,7 +46,7 @@ export function App() {
     return <TokenForm />;
   }
   return (
-    <div class="page" data-region={region} data-open={isOpen}>
+    <div class="page" data-region={region} data-open={isOpen || hasFile}>
       <Header />
       <main>
         <div class="side">
@@ -52,7 +54,7 @@ export function App() {
           <Processes />
         </div>
         <Snapshots />
-        {isOpen && <Detail />}
+        {hasFile ? <FileView /> : isOpen && <Detail />}
       </main>
       <NoticeBar />
       <Help />

@@ -27,7 +27,8 @@ export function NoProbes() {
   return (
     <div class="empty">
       <p>
-        No probe is set. Press <kbd>n</kbd> and give a place; the running processes take it at once:
+        No probe is set. Press <kbd>n</kbd> and type a part of a name, or a place; the running processes take it at
+        once:
       </p>
       <ul>
         <li>

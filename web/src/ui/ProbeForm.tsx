@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { setProbe } from "../actions";
 import { ApiError } from "../api";
-import { definition, emptyFields, fieldsOf, LIMITS, type FormFields } from "../form";
+import { definition, emptyFields, fieldsOf, LIMITS, withLocation, type FormFields } from "../form";
 import type { Form } from "../state";
 import { dispatch, useSelect } from "../store";
 import type { Capture, Process } from "../types";
 import { FOCUS, focusSoon } from "./focus";
 import { closeForm } from "./keys";
+import { Location, useCheck } from "./Location";
 
 const NONE: Process[] = [];
 
@@ -112,16 +113,33 @@ export function ProbeForm({ form }: { form: Form }) {
   const [fault, setFault] = useState<Fault | null>(null);
   const [isSending, setIsSending] = useState(false);
   const set = (part: Partial<FormFields>) => setFields({ ...fields, ...part });
-  const field = (name: "location" | "service" | "env" | "rate" | "hit_limit", label: string) => ({
+  const field = (name: "service" | "env" | "rate" | "hit_limit", label: string) => ({
     name,
     label,
     fault,
     value: fields[name],
     onInput: (value: string) => set({ [name]: value }),
   });
-  const onSubmit = async (event: Event) => {
-    event.preventDefault();
+  // Functional: what was picked elsewhere must not take back what was typed here meanwhile.
+  const setLocation = (location: string) => setFields((before) => withLocation(before, location));
+  const check = useCheck(fields);
+  const { picked } = form;
+  useEffect(() => {
+    if (picked !== undefined) {
+      setFields((before) => ({ ...before, ...picked }));
+      setFault(null);
+    }
+  }, [picked]);
+  const submit = async () => {
     setIsSending(true);
+    // What is set already may be changed in all else.
+    const isSet = changes?.location === fields.location.trim();
+    if (!isSet && !(await check.isAllowed())) {
+      setFault(null);
+      setIsSending(false);
+      focusSoon(FOCUS.location);
+      return;
+    }
     try {
       const probe = await setProbe(definition(fields, changes));
       dispatch({ type: "form", form: null });
@@ -133,12 +151,23 @@ export function ProbeForm({ form }: { form: Form }) {
       focusSoon(`#${CSS.escape(`f-${found.field}`)}`);
     }
   };
+  const onSubmit = (event: Event) => {
+    event.preventDefault();
+    void submit();
+  };
   const hasLimitFault = fault?.field.startsWith("limits.") === true;
   const known = ["location", "at", "service", "env", "rate", "hit_limit", "expires_in_s"];
   const isElsewhere = fault !== null && !hasLimitFault && !known.includes(fault.field);
   return (
     <form class="probe-form" aria-label={changes === null ? "New probe" : "Change the probe"} onSubmit={onSubmit} noValidate>
-      <Field {...field("location", "Location")} placeholder="cart.rb:42, Cart#total or shop.cart:Cart.total" />
+      <Location
+        fields={fields}
+        fault={fault?.field === "location" ? fault.message : ""}
+        check={check}
+        onInput={setLocation}
+        onAnyVersion={() => set({ sourceHash: "" })}
+        onSubmit={() => void submit()}
+      />
       <div class="field" data-field="at">
         <label for="f-at">Taken</label>
         <select

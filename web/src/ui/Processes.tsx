@@ -6,6 +6,7 @@ import { useSelect } from "../store";
 import type { Process } from "../types";
 import { NoProcesses } from "./Empty";
 import { Glyph } from "./Glyph";
+import { Uploads } from "./Uploads";
 
 function nameOf(process: Process): string {
   return [process.service || "(no service)", process.env].filter((name) => name !== "").join("/");
@@ -60,6 +61,7 @@ export function Processes() {
           <ProcessRow key={process.instance_id} process={process} nowMs={nowMs} />
         ))}
       </ul>
+      <Uploads processes={processes ?? []} nowMs={nowMs} />
     </section>
   );
 }

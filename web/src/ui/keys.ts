@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Keys that act wherever the focus is. Those of the tree and of the fields are with them.
-import { closeSnapshot, openSnapshot } from "../actions";
+import { closeFile, closeSnapshot, openSnapshot } from "../actions";
 import { filtered } from "../list";
 import { dispatch, getState } from "../store";
 import type { Region } from "../state";
@@ -14,6 +14,8 @@ export const KEYS: { keys: string[]; does: string }[] = [
   { keys: ["j", "k"], does: "next, previous snapshot; ↓ ↑ in the list" },
   { keys: ["Enter"], does: "open the snapshot; fold or unfold a value" },
   { keys: ["→", "←"], does: "unfold, fold a value" },
+  { keys: ["⇧ Enter"], does: "show the source of a name that was found" },
+  { keys: ["Alt ↓"], does: "in a file: the next line that can take a probe; Alt ↑ the one before" },
   { keys: ["Esc"], does: "close, back to the list" },
   { keys: ["1", "2", "3"], does: "probes, processes, snapshots" },
   { keys: ["Del"], does: "remove the probe that has the focus" },
@@ -59,15 +61,18 @@ export function goToRegion(region: Region): void {
 }
 
 function escapeKey(target: HTMLElement): void {
-  const { form, opened, filter } = getState();
+  const { form, opened, file, filter } = getState();
   if (target.id === "filter-text") {
     if (filter.text !== "") {
       dispatch({ type: "filter", filter: { text: "" } });
     } else {
       focusSoon(FOCUS.list);
     }
-  } else if (form !== null) {
+  } else if (form !== null && target.closest(".file") === null) {
     closeForm();
+  } else if (file !== null) {
+    closeFile();
+    focusSoon(form !== null ? FOCUS.location : FOCUS.list);
   } else if (opened !== null) {
     closeSnapshot();
     focusSoon(FOCUS.list);

@@ -31,6 +31,15 @@ export function lineOf(file: string, text: string): number {
 
 // --- Shops ----------------------------------------------------------------------------------
 
+/** A function to be found: what is typed, what it means, and two lines of its file. */
+export interface Look {
+  query: string;
+  location: string;
+  file: string;
+  code: number; // in the function
+  noCode: { line: number; why: RegExp };
+}
+
 /** A web shop: where its probes go, what its values are called, and how to make it work. */
 export interface Shop {
   line: string; // in the handler of an order
@@ -38,6 +47,7 @@ export interface Shop {
   text: string; // the type of a text
   field: (name: string) => string;
   method: string; // a function that a probe can be set on; "": none in this language yet
+  look: Look;
   order: () => Promise<void>;
 }
 
@@ -85,6 +95,13 @@ async function flaskShop(collector: Collector): Promise<Shop> {
     text: "str",
     field: (name) => name,
     method: "pricing:Basket.subtotal",
+    look: {
+      query: "Basket.sub",
+      location: "pricing:Basket.subtotal",
+      file: join(folder, "pricing.py"),
+      code: lineOf(join(folder, "pricing.py"), "return self.quantity * self.unit_price"),
+      noCode: { line: lineOf(join(folder, "pricing.py"), "def subtotal(") - 1, why: /no code on this line: it is blank/ },
+    },
     order,
   };
 }
@@ -101,6 +118,13 @@ async function sinatraShop(collector: Collector): Promise<Shop> {
     text: "String",
     field: (name) => `@${name}`,
     method: "",
+    look: {
+      query: "nexNum",
+      location: "Shop.next_number",
+      file: join(folder, "shop.rb"),
+      code: lineOf(join(folder, "shop.rb"), "LOCK.synchronize"),
+      noCode: { line: lineOf(join(folder, "shop.rb"), "# A small web shop"), why: /no code on this line: it is a comment/ },
+    },
     order,
   };
 }

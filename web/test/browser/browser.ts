@@ -22,6 +22,8 @@ export interface PageOptions extends BrowserContextOptions {
   /** What the console may say: refusals and a lost collector are told there by the browser itself. */
   allowed?: RegExp;
   hash?: string;
+  /** What is done before the page is opened. */
+  prepare?: (page: Page) => Promise<unknown>;
 }
 
 /** Opens the page, hands it to `use`, and looks whether anything was complained about. */
@@ -31,7 +33,7 @@ export async function withPage(
   options: PageOptions,
   use: (page: Page) => Promise<void>,
 ): Promise<void> {
-  const { allowed, hash, ...rest } = options;
+  const { allowed, hash, prepare, ...rest } = options;
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...rest });
   const page = await context.newPage();
   page.setDefaultTimeout(20_000);
@@ -51,6 +53,7 @@ export async function withPage(
     });
   });
   try {
+    await prepare?.(page);
     await page.goto(url + (hash ?? ""));
     await use(page);
   } catch (error) {
