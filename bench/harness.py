@@ -22,9 +22,10 @@ OPEN_LIMITS = {**OPEN_RATES, "SONDE_QUEUE_BYTES": str(1 << 26)}
 class Runtime:
     """An interpreter, how its subject is started, and the plain ways that stand beside ours."""
 
-    def __init__(self, name, argv, suffix, lib, ways, rejected, function=None):
+    def __init__(self, name, argv, suffix, lib, ways, rejected, function):
         self.name, self.argv, self.suffix, self.lib = name, argv, suffix, lib
         self.ways, self.rejected, self.function = ways, rejected, function
+        self.is_python = suffix == ".py"
 
     def place(self, line):
         return f"subject{self.suffix}:{line}"
@@ -61,7 +62,7 @@ def rubies():
     for line in output(str(ROOT / "tools/find-rubies"), "--supported").splitlines():
         ruby = line.split()[2]
         yield Runtime("CRuby " + output(ruby, "-e", "puts RUBY_VERSION"), [ruby], ".rb",
-                      {"RUBYLIB": str(BUILD / "lib/sonde/ruby")}, ways, "≤ 120 ns")
+                      {"RUBYLIB": str(BUILD / "lib/sonde/ruby")}, ways, "≤ 120 ns", "Subject.hot")
 
 
 def runtimes():
@@ -137,7 +138,8 @@ class Subject:
                                         env={**os.environ, **(env or {})})
         words = self.process.stdout.readline().split()
         assert words[:1] == ["ready"], words
-        self.never, self.hot, self.nine = (runtime.place(int(line)) for line in words[1:])
+        self.never, self.hot, self.nine, *more = (runtime.place(int(line)) for line in words[1:])
+        self.five = more[0] if more else None
 
     def ask(self, task):
         self.process.stdin.write(task + "\n")

@@ -1,6 +1,6 @@
 """One way of running a function N times, to be counted by callgrind. Usage: instructions.py MODE N
 
-Modes: none (no agent), unarmed, never, rejected, other, function; handler, snapshot, plain. The agent runs without
+Modes: none (no agent), unarmed, never, rejected, other, entry, exit; handler, snapshot, plain. The agent runs without
 a collector (SONDE_SERVER=""): what is counted is the application's thread."""
 import json
 import sys
@@ -13,7 +13,8 @@ PLACES = {
     "never": ("subject.py:%d" % subject.line_of("# NEVER"), 0.001),
     "rejected": ("subject.py:%d" % subject.line_of("# HOT"), 0.001),
     "other": ("subject.py:%d" % subject.line_of("# HOT"), 0.001),
-    "function": ("subject:hot", 0.001),
+    "entry": ("subject:hot", 0.001),
+    "exit": ("subject:hot", 0.001),
     "snapshot": ("subject.py:%d" % subject.line_of("# NINE LOCALS"), 5000),
 }
 
@@ -36,7 +37,8 @@ if mode not in ("none", "plain"):
 hot_loop(2000)
 if mode in PLACES:
     place, rate = PLACES[mode]
-    native.apply_testonly(json.dumps([{"id": "p", "revision": 1, "location": place, "rate": rate}]))
+    at = mode if mode in ("entry", "exit") else "line"
+    native.apply_testonly(json.dumps([{"id": "p", "revision": 1, "location": place, "at": at, "rate": rate}]))
     hot_loop(100)
     handler_loop(1)
 if mode == "plain":

@@ -55,6 +55,14 @@ def without_a_probe(collector, runtime):
     row("10-line function, agent and no probe", f"{agent:.1f} ns {ratio:.3f}×", "1.00×")
 
 
+def exceptions(collector, runtime, subject):
+    for task, words in (("raising", "exceptions through six frames elsewhere"),
+                        ("caught", "exceptions caught where they are raised")):
+        for place, kind, goal in ((subject.hot, "line", "1.00×"), (runtime.function, "function", "≤ 1.15×")):
+            _, armed, ratio = compare_armed(collector, subject, task, {"location": place, "rate": 0.001})
+            row(f"  {words}, a {kind} probe", f"{armed:.0f} ns {ratio:.3f}×", goal)
+
+
 def with_a_probe(collector, runtime):
     subject = Subject(runtime, collector, OPEN_LIMITS)
     rejected = {"location": subject.hot, "rate": 0.001}
@@ -64,17 +72,20 @@ def with_a_probe(collector, runtime):
     row("  another function, while that one has a probe", f"{armed:.1f} ns {ratio:.3f}×", "1.00×")
     base, armed, _ = compare_armed(collector, subject, "hot", rejected)
     row("  rejected hit, added to the call", f"{armed - base:.1f} ns", runtime.rejected)
-    if runtime.function:
+    for at in ("entry", "exit"):
         base, armed, _ = compare_armed(
-            collector, subject, "hot", {"location": runtime.function, "rate": 0.001})
-        row("  rejected function probe, added to the call", f"{armed - base:.1f} ns")
-        for task, words in (("raising", "exceptions through six frames elsewhere"),
-                            ("caught", "exceptions caught where they are raised")):
-            for place, kind, goal in ((subject.hot, "line", "1.00×"), (runtime.function, "function", "≤ 1.15×")):
-                _, armed, ratio = compare_armed(collector, subject, task, {"location": place, "rate": 0.001})
-                row(f"  {words}, a {kind} probe", f"{armed:.0f} ns {ratio:.3f}×", goal)
+            collector, subject, "hot", {"location": runtime.function, "at": at, "rate": 0.001})
+        row(f"  rejected function probe ({at}), added to the call", f"{armed - base:.1f} ns")
+    if runtime.is_python:
+        exceptions(collector, runtime, subject)
         row("arming a line of a 1,000-line function, in the safe point",
             f"{subject.ask('arming') / 1000:.0f} µs", "≤ 500 µs")
+    else:
+        plain = statistics.median(subject.ask("plain-calls") - subject.ask("hot") for _ in range(ROUNDS))
+        row("  an empty targeted TracePoint block on :call, :return", f"{plain:.1f} ns")
+        base, armed, _ = compare_armed(collector, subject, "spaced-five", {
+            "location": subject.five, "rate": 5000, "capture": {"stack": False, "arguments": False}})
+        row("hit with 5 locals before values (each is nil; no stack)", f"{armed - base:.0f} ns", "≤ 1 µs")
     base, armed, _ = compare_armed(
         collector, subject, "spaced", {"location": subject.nine, "rate": 5000})
     snapshot = armed - base
@@ -114,15 +125,19 @@ def bench_instructions():
         none = instructions(runtime, "none", 5000)
         row("10-line function, no agent", f"{none:.0f}")
         modes = {"unarmed": "agent and no probe", "never": "probe on a line that is not executed",
-                 "other": "another function, while that one has a probe", "rejected": "rejected hit"}
-        if runtime.function:
-            modes["function"] = "rejected function probe"
+                 "other": "another function, while that one has a probe", "rejected": "rejected hit",
+                 "entry": "rejected function probe (entry)", "exit": "rejected function probe (exit)"}
+        if not runtime.is_python:
+            modes["plain-calls"] = "an empty targeted TracePoint block on :call, :return"
         for mode, words in modes.items():
             count = instructions(runtime, mode, 5000)
             row(f"  {words}", f"{count:.0f} {count / none:.3f}×")
         base = instructions(runtime, "handler", 500)
         snapshot = instructions(runtime, "snapshot", 500) - base
         plain = instructions(runtime, "plain", 200) - base
+        if not runtime.is_python:
+            five = instructions(runtime, "five-locals", 500) - instructions(runtime, "five", 500)
+            row("hit with 5 locals before values (each is nil; no stack)", f"{five:.0f}")
         row("snapshot of 9 locals", f"{snapshot:.0f}")
         words, goal = next(iter(runtime.ways.values()))
         row(f"  {words}", f"{plain:.0f} {plain / snapshot:.1f}×", goal)

@@ -59,6 +59,16 @@ module Subject
     label # NINE LOCALS
   end
 
+  # Five locals without anything in them: what a hit costs before values.
+  def self.five
+    first = nil
+    second = nil
+    third = nil
+    fourth = nil
+    fifth = nil
+    fifth # FIVE LOCALS
+  end
+
   def self.line_of(text)
     File.foreach(__FILE__).with_index(1) { |line, number| return number if line.rstrip.end_with?(text) }
     raise KeyError, text
@@ -117,6 +127,12 @@ module Subject
     point.enable(target: method(:handler), target_line: line_of("# NINE LOCALS")) { yield }
   end
 
+  # The same for a method: told that it was called and that it returned.
+  def self.plainly_called
+    point = TracePoint.new(:call, :return) { |it| it }
+    point.enable(target: method(:hot)) { yield }
+  end
+
   def self.time_hot(calls = 200_000)
     i = 0
     began = clock
@@ -153,7 +169,7 @@ module Subject
     times = Array.new(calls) do
       nil while clock < at
       began = clock
-      handler(FIRST, SECOND, THIRD)
+      yield
       took = clock - began
       at += gap_ns
       took
@@ -188,12 +204,14 @@ module Subject
     "hot" => -> { time_hot },
     "other" => -> { time_other },
     "handler" => -> { time_handler },
-    "spaced" => -> { time_spaced },
+    "spaced" => -> { time_spaced { handler(FIRST, SECOND, THIRD) } },
+    "spaced-five" => -> { time_spaced { five } },
     "flood" => -> { flood },
     "resident" => -> { resident },
     "busy" => -> { busy },
     "calm" => -> { calm },
     "plain-tracepoint" => -> { plainly(:whole) { time_handler(2_000) } },
+    "plain-calls" => -> { plainly_called { time_hot } },
     "bare-tracepoint" => -> { plainly(:bare) { time_handler(2_000) } }
   }.freeze
 
@@ -202,7 +220,7 @@ module Subject
     time_other
     time_handler(1000)
     $stdout.sync = true
-    puts "ready #{line_of('# NEVER')} #{line_of('# HOT')} #{line_of('# NINE LOCALS')}"
+    puts "ready #{['# NEVER', '# HOT', '# NINE LOCALS', '# FIVE LOCALS'].map { |text| line_of(text) }.join(' ')}"
     $stdin.each_line { |line| puts TASKS.fetch(line.strip).call }
   end
 end
