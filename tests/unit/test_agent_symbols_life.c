@@ -238,7 +238,7 @@ test_a_listing_that_fails(void **state)
     kit_symbols_wish(&collector, "default", 1, "s1");
     start();
     assert_true(kit_within(PATIENCE_MS, reports("\"part\":\"symbols\"")));
-    assert_true(reports("\"state\":\"waiting\""));
+    assert_true(kit_within(PATIENCE_MS, reports("\"state\":\"waiting\"")));
     pthread_mutex_lock(&vm.lock);
     vm.list_failure = SONDE_OK;
     pthread_mutex_unlock(&vm.lock);

@@ -461,8 +461,9 @@ note_listed(struct sonde_py_symbols *symbols, struct sonde_py_symbol_module *mod
     char buf[SONDE_PY_TEXT_BYTES];
     const struct sonde_py_symbols_known *known = &sonde_py_symbols_known;
     module->dict = dict;
-    if (module->file != SONDE_PY_NO_FILE &&
-        sonde_py_symbols_file(symbols, module->file)->is_wanted) {
+    if (sonde_listing_is_whole(symbols->listing) ||
+        (module->file != SONDE_PY_NO_FILE &&
+         sonde_py_symbols_file(symbols, module->file)->is_wanted)) {
         module->used = PyDict_GET_SIZE(dict);
         module->defs = sonde_py_count_defs(dict);
         return;

@@ -317,7 +317,8 @@ static bool
 note_listed(struct sonde_py_symbols *symbols, PyTypeObject *type, bool is_listed)
 {
     uint64_t key = sonde_py_type_look(type);
-    if (!is_listed && sonde_py_map_get(&sonde_py_symbols_known.types, key) == NULL) {
+    if (!is_listed && !sonde_listing_is_whole(symbols->listing) &&
+        sonde_py_map_get(&sonde_py_symbols_known.types, key) == NULL) {
         return true;
     }
     return sonde_py_map_put(&symbols->listed_types, key, NULL) != NULL;
