@@ -34,6 +34,13 @@ def bench_ruby():
                        env={**os.environ, "SONDE_LIB": str(BUILD / "lib/sonde/ruby")})
 
 
+def bench_jit():
+    """What a probe costs compiled code, in every mode that a Ruby has: a bare TracePoint's, then ours."""
+    for runtime in rubies():
+        for ours in ({}, {"SONDE_LIB": str(BUILD / "lib/sonde/ruby")}):
+            subprocess.run([*runtime.argv, ROOT / "bench/jit.rb"], check=True, env={**os.environ, **ours})
+
+
 def hot_path(runtime):
     print(f"{runtime.name}: hot path ({ROUNDS} paired rounds)")
     collector = Collector()
@@ -297,7 +304,7 @@ def bench_ingest():
 
 def main():
     parts = {"python": bench_python, "ruby": bench_ruby, "instructions": bench_instructions,
-             "latency": bench_latency, "memory": bench_memory, "ingest": bench_ingest, "peers": bench_peers}
+             "latency": bench_latency, "memory": bench_memory, "ingest": bench_ingest, "peers": bench_peers, "jit": bench_jit}
     wanted = sys.argv[1:] or list(parts)
     for name in wanted:
         if name not in parts:
