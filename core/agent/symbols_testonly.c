@@ -13,6 +13,18 @@
 #define SHORT_NS SONDE_NS_PER_MS      /* a slice that waits for another thread */
 #define PAUSE_NS SONDE_NS_PER_MS
 
+void (*sonde_agent_testonly_pause)(void);
+
+static void
+pause_listing(void)
+{
+    if (sonde_agent_testonly_pause != NULL) {
+        sonde_agent_testonly_pause();
+    } else {
+        nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+    }
+}
+
 struct costs {
     uint32_t slices;
     int64_t longest_ns, cpu_ns;
@@ -36,7 +48,7 @@ list(struct sonde_agent *agent, struct sonde_listing *listing, struct costs *cos
         if (held_ns >= SHORT_NS) {
             until_ns = sonde_clock_mono_ns() + STUCK_NS;
         } else if (rc == SONDE_E_LATER) {
-            nanosleep(&(struct timespec){.tv_nsec = PAUSE_NS}, NULL);
+            pause_listing();
         }
     }
     return rc;

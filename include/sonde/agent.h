@@ -120,4 +120,8 @@ size_t sonde_agent_testonly_report(struct sonde_agent *agent, char *out, size_t 
 size_t sonde_agent_testonly_symbols(struct sonde_agent *agent, bool is_whole, char *out,
                                     size_t size);
 
+/* How that waits for a moment, for another thread that its listing needs; NULL: with the VM lock. A runtime whose other
+ * thread may be waiting for the lock sets one that lets it go. */
+extern void (*sonde_agent_testonly_pause)(void);
+
 #endif
