@@ -128,6 +128,8 @@ try_to_walk_on(int64_t until_ns)
     if (!index_.is_walking) {
         sonde_rb_walk_begin(&index_.walk);
         index_.is_walking = true;
+        index_.is_walked = false; /* a former one may have been dropped behind its walk */
+        index_.features_offered = 0;
         if (sonde_rb_questions_begin() != SONDE_OK) {
             end_walk(SONDE_E_NOMEM);
             return true;
